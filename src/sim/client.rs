@@ -100,7 +100,7 @@ impl Actor {
             Done::Hashing(task, progress) => Input::Hashing(task, progress),
             Done::Hashed(task, result) => Input::Hashed(task, result),
             Done::Changed(changes) => Input::FilesChanged(changes),
-            Done::Lent(task, result) => Input::Lent(task, result),
+            Done::Granted(task, result) => Input::Granted(task, result),
             Done::Inbox(ref name, ref shown) => Input::InboxOpened(name, shown),
             Done::Transfer(transfer, note) => Input::Transfer(transfer, note),
             Done::Upload(upload, note) => {

@@ -43,7 +43,7 @@ pub(super) struct Disk {
     served: BTreeMap<String, Served>,
     watched: Vec<Watched>,
     /// Contents that are granted to one person, for a push: the hash and the person's name.
-    lent: BTreeSet<(ContentHash, NameKey)>,
+    granted: BTreeSet<(ContentHash, NameKey)>,
 }
 
 /// The description of a file with these bytes.
@@ -184,10 +184,10 @@ impl Disk {
     }
 
     /// Grants one person a file, from the chosen folder or from the one in which the program was started.
-    pub(super) fn lend(&mut self, dir: Option<&str>, file: &str, to: &str) -> Result<Content, Failure> {
+    pub(super) fn grant(&mut self, dir: Option<&str>, file: &str, to: &str) -> Result<Content, Failure> {
         match self.folders.get(dir.unwrap_or(HOME)).and_then(|entries| entries.get(file)) {
             Some(Entry::Plain(content)) => {
-                self.lent.insert((content.hash, NameKey::of(to)));
+                self.granted.insert((content.hash, NameKey::of(to)));
                 let bare = file.rsplit('/').next().unwrap_or(file);
                 Ok(Content { file: bare.into(), ..content.clone() })
             }
@@ -196,8 +196,8 @@ impl Disk {
         }
     }
 
-    pub(super) fn unlend(&mut self, hash: ContentHash, to: &str) {
-        self.lent.remove(&(hash, NameKey::of(to)));
+    pub(super) fn revoke(&mut self, hash: ContentHash, to: &str) {
+        self.granted.remove(&(hash, NameKey::of(to)));
     }
 
     /// Stops serving files. `DIR/` means a folder and stops watching it, too.
@@ -208,6 +208,6 @@ impl Disk {
 
     /// Whether `peer` may fetch a content here.
     pub(super) fn serves(&self, hash: &ContentHash, peer: &str) -> bool {
-        self.served.values().any(|served| served.hash == *hash) || self.lent.contains(&(*hash, NameKey::of(peer)))
+        self.served.values().any(|served| served.hash == *hash) || self.granted.contains(&(*hash, NameKey::of(peer)))
     }
 }

@@ -10,7 +10,7 @@ pub(super) enum Done {
     Hashing(u64, event::OfferProgress),
     Hashed(u64, Result<Hashed, Failure>),
     Changed(FilesChanged),
-    Lent(u64, Result<Content, Failure>),
+    Granted(u64, Result<Content, Failure>),
     Inbox(String, Received),
     Transfer(u64, TransferNote),
     Upload(u64, UploadNote),

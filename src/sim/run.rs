@@ -200,11 +200,11 @@ impl Sim {
                 let result = self.actors[client].disk.check_dir(&dir);
                 self.later(soon, Happening::Local(client, Done::Dir(task, result)));
             }
-            Output::Lend { task, dir, file, to } => {
-                let result = self.actors[client].disk.lend(dir.as_deref(), &file, &to);
-                self.later(soon, Happening::Local(client, Done::Lent(task, result)));
+            Output::Grant { task, dir, file, to } => {
+                let result = self.actors[client].disk.grant(dir.as_deref(), &file, &to);
+                self.later(soon, Happening::Local(client, Done::Granted(task, result)));
             }
-            Output::Unlend(hash, to) => self.actors[client].disk.unlend(hash, &to),
+            Output::Revoke(hash, to) => self.actors[client].disk.revoke(hash, &to),
             Output::Sources(transfer, sources) => self.tell_machine(client, transfer, fetch::Input::Learned(sources)),
             Output::Hash(offering) => self.hash(client, &offering),
             Output::Unserve(files) => self.actors[client].disk.unserve(&files),

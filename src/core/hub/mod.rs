@@ -281,7 +281,7 @@ impl Hub {
     /// All offers of the table, in the order in which `list` gives them.
     pub fn offers(&self) -> Vec<Offer> {
         let rows = self.base.journal.state.table().from(&state::key("", ""));
-        rows.map(|((_, owner), shelved)| self.base.sessions.offer(&self.base.config, owner, shelved)).collect()
+        rows.map(|((_, owner), listed)| self.base.sessions.offer(&self.base.config, owner, listed)).collect()
     }
 
     /// The newest revision of the table and the roster.

@@ -138,7 +138,7 @@ impl Session {
             Input::DirChecked(task, result) => self.dir_checked(now, task, result),
             Input::HubAt(address, key) => cx.uplink.found_at(address, key),
             Input::Hashing(task, progress) => self.hashing(now, task, progress),
-            Input::Lent(task, result) => self.lent(now, task, result),
+            Input::Granted(task, result) => self.granted(now, task, result),
             Input::FilesChanged(changes) => self.offers.files_changed(changes),
             Input::Hashed(task, result) => self.hashed(now, task, result),
             Input::Transfer(transfer, note) => self.transfers.transfer_note(now, cx, transfer, note),

@@ -183,8 +183,8 @@ impl Session {
             }
             Some(_) => {
                 let (dir, file, to) = (self.offers.dir().map(str::to_owned), push.file.clone(), push.to.clone());
-                let lend = |task| Output::Lend { task, dir, file, to };
-                return self.queue.start_task(&mut self.cx.effects, pending, lend);
+                let grant = |task| Output::Grant { task, dir, file, to };
+                return self.queue.start_task(&mut self.cx.effects, pending, grant);
             }
         };
         self.cx.refuse(now, pending.id, failure);
@@ -217,7 +217,7 @@ impl Session {
     }
 
     /// A file to push was hashed.
-    pub(super) fn lent(&mut self, now: Time, task: u64, result: Result<Content, Failure>) {
+    pub(super) fn granted(&mut self, now: Time, task: u64, result: Result<Content, Failure>) {
         let Some(pending) = self.queue.end_task(task) else { return };
         let Request::Push(request) = &pending.request else { return };
         let to = request.to.clone();

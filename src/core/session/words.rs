@@ -116,7 +116,7 @@ pub enum Input<'a> {
     /// The hashing task of this number is done; its files can be fetched from us now.
     Hashed(u64, Result<Hashed, Failure>),
     /// A file for one person was hashed; they can fetch it from us now.
-    Lent(u64, Result<Content, Failure>),
+    Granted(u64, Result<Content, Failure>),
     /// Files that we offer have changed on disk.
     FilesChanged(FilesChanged),
     /// News of a download, by the number of its transfer.
@@ -158,8 +158,8 @@ pub enum Output {
     Hash(Offering),
     /// Stop serving these files. A name that ends in `/` means a watched folder, which is no longer watched.
     Unserve(Vec<String>),
-    /// Hash a file and serve it to one person; `Lent` answers.
-    Lend {
+    /// Hash a file and serve it to one person; `Granted` answers.
+    Grant {
         /// The number of this task.
         task: u64,
         /// The folder that the file is relative to, if one has been chosen.
@@ -170,7 +170,7 @@ pub enum Output {
         to: String,
     },
     /// Stop serving a content to this person, unless it is offered to everybody.
-    Unlend(ContentHash, String),
+    Revoke(ContentHash, String),
     /// Who may fetch from us besides the hub, by key and name. `None`: nobody, not even the hub.
     Peers(Option<Vec<(PublicKey, String)>>),
     /// The owners of these keys have changed. Without a name, nobody may fetch with the key any more.

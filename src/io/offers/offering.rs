@@ -41,18 +41,18 @@ impl Offers {
     /// Offers whose contents `store` serves. Hashes are cached in the folder `home`. `changed` is called on another
     /// thread after changes, when the store has them already; it may block, and dropping the offers does not wait for
     /// it.
-    pub fn new(shelf: ContentStore, home: Option<&Path>, changed: impl Fn(FilesChanged) + Send + 'static) -> Self {
-        Self::with_intervals(shelf, home, WatchIntervals::default(), changed)
+    pub fn new(contents: ContentStore, home: Option<&Path>, changed: impl Fn(FilesChanged) + Send + 'static) -> Self {
+        Self::with_intervals(contents, home, WatchIntervals::default(), changed)
     }
 
     pub(crate) fn with_intervals(
-        shelf: ContentStore,
+        contents: ContentStore,
         home: Option<&Path>,
         intervals: WatchIntervals,
         changed: impl Fn(FilesChanged) + Send + 'static,
     ) -> Self {
         let cache = Arc::new(HashCache::new(home));
-        let watcher = Arc::new(Watcher::new(shelf, Arc::clone(&cache), intervals, Box::new(changed)));
+        let watcher = Arc::new(Watcher::new(contents, Arc::clone(&cache), intervals, Box::new(changed)));
         Self { cache, watcher }
     }
 

@@ -26,7 +26,7 @@ struct Scene {
     _base: tempfile::TempDir,
     dir: PathBuf,
     home: PathBuf,
-    shelf: ContentStore,
+    contents: ContentStore,
 }
 
 impl Scene {
@@ -36,7 +36,7 @@ impl Scene {
         fs::create_dir_all(&home).unwrap();
         fs::create_dir(&dir).unwrap();
         fs::write(base.path().join("secret"), "outside").unwrap();
-        Self { dir: dir.canonicalize().unwrap(), home, shelf: ContentStore::default(), _base: base }
+        Self { dir: dir.canonicalize().unwrap(), home, contents: ContentStore::default(), _base: base }
     }
 
     fn put(&self, file: &str, bytes: impl AsRef<[u8]>) {
@@ -46,7 +46,7 @@ impl Scene {
     }
 
     fn offers(&self) -> Offers {
-        Offers::new(self.shelf.clone(), Some(&self.home), |_| ())
+        Offers::new(self.contents.clone(), Some(&self.home), |_| ())
     }
 
     fn offering(&self, files: &[&str]) -> Offering {
@@ -126,7 +126,7 @@ fn files_of_a_tree_are_offered_and_what_is_left_out_is_told() {
     ];
     assert_eq!(skipped, BTreeMap::from(expected));
     for name in names {
-        assert!(scene.shelf.remove(name), "{name} is served");
+        assert!(scene.contents.remove(name), "{name} is served");
     }
 
     let with_hidden = scene.names(&Offering { hidden: true, ..offering });
@@ -185,7 +185,7 @@ fn files_that_cannot_be_offered_are_refused_at_their_place_and_nothing_is_shelve
     ] {
         assert_eq!(scene.refused(&["good", name]), (code, Some(pointer_at("/files/1"))), "{name}");
     }
-    assert!(!scene.shelf.remove("good"));
+    assert!(!scene.contents.remove("good"));
     let watched = Offering { watch: true, ..scene.offering(&["empty"]) };
     assert_eq!(scene.names(&watched), [""; 0]);
 }
@@ -231,7 +231,7 @@ fn files_that_take_long_are_told_of_and_can_be_cancelled() {
     let first = &told[0];
     assert_eq!((first.files, first.total_files, first.size), (1, 2, (1 << 40) + 1));
     assert!(first.bytes > 0 && first.bytes < first.size);
-    assert!(!scene.shelf.remove("small"), "all or nothing");
+    assert!(!scene.contents.remove("small"), "all or nothing");
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn one_file_is_hashed_wherever_it_is() {
         let refused = one(Some(dir), file).unwrap_err();
         assert_eq!((refused.code, refused.at), (code, Some(pointer_at("/file"))), "{file}");
     }
-    assert!(!scene.shelf.remove("a"), "it is not offered");
+    assert!(!scene.contents.remove("a"), "it is not offered");
 }
 
 #[test]

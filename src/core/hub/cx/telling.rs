@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::core::hub::PeerId;
 use crate::core::hub::cx::Cx;
-use crate::core::hub::state::{Owner, Shelved};
+use crate::core::hub::state::{ListedOffer, Owner};
 use crate::core::link::LinkFault;
 use crate::core::versioned_map::Cursor;
 use crate::protocol::limits::{DELTA_BYTES, LINK_FRAMES};
@@ -91,14 +91,14 @@ impl Cx<'_> {
         }
         let (full, changes) = self.journal.state.table().since(seen, whole);
         let (mut added, mut removed, mut bytes, mut to) = (Vec::new(), Vec::new(), 0, self.journal.state.revision());
-        for (revision, (file, owner), shelved, live) in changes {
+        for (revision, (file, owner), listed, live) in changes {
             if bytes > DELTA_BYTES {
                 to = revision - 1;
                 break;
             }
             bytes += 300 + file.len() + owner.len();
             match live {
-                true => added.push(self.offer(owner, shelved)),
+                true => added.push(self.offer(owner, listed)),
                 false => removed.push(OfferName { file: file.to_string(), owner: owner.to_string() }),
             }
         }
@@ -158,15 +158,15 @@ impl Cx<'_> {
     }
 
     /// An offer as clients are told it.
-    pub(in crate::core::hub) fn offer(&self, owner: &str, shelved: &Shelved) -> Offer {
-        self.sessions.offer(self.config, owner, shelved)
+    pub(in crate::core::hub) fn offer(&self, owner: &str, listed: &ListedOffer) -> Offer {
+        self.sessions.offer(self.config, owner, listed)
     }
 
     /// A client's offer of a content to one other client, with the client's key. `None` if it has no name.
     pub(in crate::core::hub) fn only_holder(&self, id: PeerId, content: &Arc<Content>) -> Option<(Offer, PublicKey)> {
         let peer = self.sessions.get(id)?;
-        let shelved = Shelved { owner: Owner::Client(id), content: content.clone() };
-        Some((self.offer(&peer.name.as_ref()?.name, &shelved), peer.key))
+        let listed = ListedOffer { owner: Owner::Client(id), content: content.clone() };
+        Some((self.offer(&peer.name.as_ref()?.name, &listed), peer.key))
     }
 
     /// Sends a client an event that it has not asked for.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::core::hub::PeerId;
 use crate::core::hub::cx::Cx;
 use crate::core::hub::files::Files;
-use crate::core::hub::state::{Owner, Shelved};
+use crate::core::hub::state::{ListedOffer, Owner};
 use crate::core::time::Time;
 
 /// The number of offers that are changed in one portion.
@@ -110,8 +110,8 @@ impl Files {
             }
             Kind::Moved => {
                 for file in some {
-                    if let Some(shelved) = self.offered_by(cx, *client, owner, &file) {
-                        self.list(cx, owner, shelved);
+                    if let Some(listed) = self.offered_by(cx, *client, owner, &file) {
+                        self.list(cx, owner, listed);
                     }
                 }
             }
@@ -119,9 +119,9 @@ impl Files {
     }
 
     /// What a client offers now under this name and file.
-    fn offered_by(&self, cx: &Cx<'_>, client: PeerId, owner: &str, file: &str) -> Option<Shelved> {
+    fn offered_by(&self, cx: &Cx<'_>, client: PeerId, owner: &str, file: &str) -> Option<ListedOffer> {
         let content = cx.journal.state.table().offered(client, owner, file)?;
-        Some(Shelved { owner: Owner::Client(client), content: content.clone() })
+        Some(ListedOffer { owner: Owner::Client(client), content: content.clone() })
     }
 
     /// Whether the table has this offer as one of this client.

@@ -11,7 +11,7 @@ use crate::core::hub::files::Files;
 use crate::core::hub::journal::commits::AwaitingCommit;
 use crate::core::hub::ports::CopyPlan;
 use crate::core::hub::state::{
-    Body, CopyKey, Owner, SessionRecord, Shelved, Wish, body, check_content, decide, {self},
+    Body, CopyKey, ListedOffer, Owner, SessionRecord, Wish, body, check_content, decide, {self},
 };
 use crate::core::hub::{Output, PeerId};
 use crate::protocol::name::{HUB, NameKey};
@@ -98,7 +98,7 @@ impl Files {
         }
         for (owner, content) in found {
             if cx.journal.state.table().get(&state::key(&content.file, &owner)).is_none() {
-                self.list(cx, &owner, Shelved { owner: Owner::Kept, content });
+                self.list(cx, &owner, ListedOffer { owner: Owner::Kept, content });
             }
         }
     }
@@ -206,7 +206,7 @@ impl Files {
         cx.log(log::FileKept { name: owner.clone(), file: file.clone(), size, total });
         // The owner may have left already.
         if cx.journal.state.table().get(&state::key(&file, &owner)).is_none() {
-            self.list(cx, &owner, Shelved { owner: Owner::Kept, content });
+            self.list(cx, &owner, ListedOffer { owner: Owner::Kept, content });
         }
     }
 
@@ -288,7 +288,7 @@ impl Files {
         for ((name_key, file), owner) in cx.journal.state.copies().of_hash(hash) {
             self.drop_copy(cx, &name_key, &file);
             let kept = cx.journal.state.table().get(&state::key(&file, &owner));
-            if kept.is_some_and(|shelved| shelved.owner == Owner::Kept) {
+            if kept.is_some_and(|listed| listed.owner == Owner::Kept) {
                 self.unlist(cx, &owner, &[&file], true);
             }
             let (code, message) = (ErrorCode::SourceGone, "The copy is not on the disk any more.".to_owned());
@@ -306,7 +306,7 @@ impl Files {
         let sound = |content: &Content| check_content(content).is_ok();
         let files: Vec<String> = changed.iter().map(|content| content.file.to_string()).collect();
         for content in changed.into_iter().filter(sound) {
-            self.list(cx, HUB, Shelved { owner: Owner::Hub, content: Arc::new(content) });
+            self.list(cx, HUB, ListedOffer { owner: Owner::Hub, content: Arc::new(content) });
         }
         if !files.is_empty() {
             let revision = cx.journal.state.revision();

@@ -8,7 +8,7 @@ use crate::core::hub::cx::Cx;
 use crate::core::hub::files::holders::{Part, cut_to_size};
 use crate::core::hub::files::offers::is_from;
 use crate::core::hub::files::{Files, pages};
-use crate::core::hub::state::{Key, Owner, Shelved, key};
+use crate::core::hub::state::{Key, ListedOffer, Owner, key};
 use crate::protocol::human::quoted;
 use crate::protocol::limits::{ANSWER_BYTES, HOLDERS};
 use crate::protocol::line::pointer_at;
@@ -34,7 +34,7 @@ impl Files {
         cx.sessions.me(id)?;
         let offers = self.offers_of(cx, &request.file, request.from.as_deref())?;
         let own = Owner::Client(id);
-        let others: Vec<(&str, &Shelved)> = offers.into_iter().filter(|(_, shelved)| shelved.owner != own).collect();
+        let others: Vec<(&str, &ListedOffer)> = offers.into_iter().filter(|(_, listed)| listed.owner != own).collect();
         let content = the_one(&others)?.ok_or(ErrorCode::OwnFile)?;
         let named: Vec<String> = others.iter().map(|(owner, _)| (*owner).to_owned()).collect();
         let sources = self.sources(cx, id, &content, &named);
@@ -69,14 +69,14 @@ impl Files {
         let below = cx.journal.state.table().from(&key(&request.file, ""));
         // Each owner once: most folders have one owner and many files.
         let (mut rows, mut others, mut owners) = (0, false, BTreeMap::<&str, bool>::new());
-        for ((_, owner), shelved) in below.take_while(|((file, _), _)| file.starts_with(request.file.as_str())) {
+        for ((_, owner), listed) in below.take_while(|((file, _), _)| file.starts_with(request.file.as_str())) {
             rows += 1;
             let named = || from.as_ref().is_none_or(|from| NameKey::of(owner) == *from);
             // Copies that the hub keeps can also be fetched from it by its own name.
             let theirs = *owners.entry(&**owner).or_insert_with(named)
-                || (shelved.owner == Owner::Kept && from.as_ref().is_some_and(|from| from.as_str() == HUB));
+                || (listed.owner == Owner::Kept && from.as_ref().is_some_and(|from| from.as_str() == HUB));
             owners.insert(&**owner, theirs);
-            others |= theirs && shelved.owner != Owner::Client(id);
+            others |= theirs && listed.owner != Owner::Client(id);
         }
         let owners: Vec<String> =
             owners.into_iter().filter(|(_, theirs)| *theirs).map(|(owner, _)| owner.to_owned()).collect();
@@ -105,13 +105,13 @@ impl Files {
         let mut holders: Vec<event::Holder> = keys
             .filter(|(_, owner)| seen.insert(owner.clone()))
             .filter_map(|key| {
-                let shelved = cx.journal.state.table().get(&key).filter(|shelved| shelved.owner != own)?;
-                self.as_holder(cx, &key.1, shelved, content)
+                let listed = cx.journal.state.table().get(&key).filter(|listed| listed.owner != own)?;
+                self.as_holder(cx, &key.1, listed, content)
             })
             .collect();
         // An owner whose process was killed stays in the table for its grace; the hub's copy must serve meanwhile.
         if self.has_copy_of(content) {
-            let copy = Shelved { owner: Owner::Kept, content: content.clone() };
+            let copy = ListedOffer { owner: Owner::Kept, content: content.clone() };
             holders.extend(self.as_holder(cx, HUB, &copy, content));
         }
         let had = self.holders.had(&content.hash).filter(|(holder, _)| *holder != id);
@@ -132,15 +132,21 @@ impl Files {
     }
 
     /// The owner of an offer, as a holder of this content; `None` if it cannot serve it.
-    fn as_holder(&self, cx: &Cx<'_>, owner: &str, shelved: &Shelved, content: &Arc<Content>) -> Option<event::Holder> {
-        let key = match shelved.owner {
+    fn as_holder(
+        &self,
+        cx: &Cx<'_>,
+        owner: &str,
+        listed: &ListedOffer,
+        content: &Arc<Content>,
+    ) -> Option<event::Holder> {
+        let key = match listed.owner {
             Owner::Client(id) => cx.sessions.get(id)?.key,
             Owner::Hub | Owner::Kept => cx.config.files.as_ref()?.key,
             Owner::Gone => return None,
         };
-        let mut offer = cx.offer(owner, &Shelved { owner: shelved.owner, content: content.clone() });
+        let mut offer = cx.offer(owner, &ListedOffer { owner: listed.owner, content: content.clone() });
         // The hub is one holder, even if it has copies for several clients.
-        if shelved.owner == Owner::Kept {
+        if listed.owner == Owner::Kept {
             offer.owner = HUB.to_owned();
         }
         Some(event::Holder { offer, key, has: None })
@@ -176,7 +182,7 @@ impl Files {
     pub(in crate::core::hub) fn any_content(&self, cx: &Cx<'_>, hash: &ContentHash) -> Option<Arc<Content>> {
         let mut offers = self.holders.offers(hash);
         let offered = offers.find_map(|key| cx.journal.state.table().get(key));
-        offered.or_else(|| self.holders.orphans().any(hash)).map(|shelved| shelved.content.clone())
+        offered.or_else(|| self.holders.orphans().any(hash)).map(|listed| listed.content.clone())
     }
 
     /// The offers of a file, by anybody or by one person. If there are none, those by owners who are gone.
@@ -188,7 +194,7 @@ impl Files {
         cx: &'a Cx<'_>,
         file: &str,
         from: Option<&str>,
-    ) -> Result<Vec<(&'a str, &'a Shelved)>, Failure> {
+    ) -> Result<Vec<(&'a str, &'a ListedOffer)>, Failure> {
         let name_key = from.map(NameKey::of);
         let mut offers = named(cx.journal.state.table().from(&key(file, "")), file, name_key.as_ref());
         if offers.is_empty() {
@@ -198,10 +204,10 @@ impl Files {
     }
 
     /// The offers of a file whose content, or a part of it, somebody has fetched without offering it.
-    fn offers_held_by<'a>(&'a self, cx: &'a Cx<'_>, file: &str, name: &str) -> Vec<(&'a str, &'a Shelved)> {
+    fn offers_held_by<'a>(&'a self, cx: &'a Cx<'_>, file: &str, name: &str) -> Vec<(&'a str, &'a ListedOffer)> {
         let Some(holder) = cx.sessions.named(&NameKey::of(name)) else { return Vec::new() };
         let mut offers = self.offers_of(cx, file, None).unwrap_or_default();
-        offers.retain(|(_, shelved)| self.holders.has(holder, &shelved.content.hash));
+        offers.retain(|(_, listed)| self.holders.has(holder, &listed.content.hash));
         offers
     }
 
@@ -210,7 +216,7 @@ impl Files {
     pub(in crate::core::hub) fn not_offered(&self, cx: &Cx<'_>, file: &str, from: Option<&str>) -> Failure {
         let at = pointer_at(if from.is_some() { "/from" } else { "/file" });
         let name_key = from.map(NameKey::of);
-        let is_theirs = |owner: &str, shelved: &Shelved| is_from(name_key.as_ref(), owner, shelved);
+        let is_theirs = |owner: &str, listed: &ListedOffer| is_from(name_key.as_ref(), owner, listed);
         let shown = |name: &str| quoted(name).into_owned();
         if let Some(name) = file.strip_suffix('/') {
             if !named(cx.journal.state.table().from(&key(name, "")), name, name_key.as_ref()).is_empty() {
@@ -222,7 +228,7 @@ impl Files {
             let folder = format!("{file}/");
             let mut below =
                 cx.journal.state.table().from(&key(&folder, "")).take_while(|((name, _), _)| name.starts_with(&folder));
-            if below.by_ref().take(LOOKED_THROUGH).any(|((_, owner), shelved)| is_theirs(owner, shelved)) {
+            if below.by_ref().take(LOOKED_THROUGH).any(|((_, owner), listed)| is_theirs(owner, listed)) {
                 let message = format!("{file} is a folder: {folder} is offered.");
                 let hint = format!("`get {}` fetches all that is in it.", shown(&folder));
                 return Failure::new(ErrorCode::NotOffered, message).hint(hint).at(pointer_at("/file"));
@@ -337,13 +343,13 @@ pub(in crate::core::hub) fn spend_for(cx: &mut Cx<'_>, id: PeerId, offers: usize
 
 /// The offers of one file at the beginning of `all`, by anybody or by one person.
 fn named<'a>(
-    all: impl Iterator<Item = (&'a Key, &'a Shelved)>,
+    all: impl Iterator<Item = (&'a Key, &'a ListedOffer)>,
     file: &str,
     from: Option<&NameKey>,
-) -> Vec<(&'a str, &'a Shelved)> {
+) -> Vec<(&'a str, &'a ListedOffer)> {
     all.take_while(|((name, _), _)| **name == *file)
-        .filter(|((_, owner), shelved)| is_from(from, owner, shelved))
-        .map(|((_, owner), shelved)| (&**owner, shelved))
+        .filter(|((_, owner), listed)| is_from(from, owner, listed))
+        .map(|((_, owner), listed)| (&**owner, listed))
         .collect()
 }
 
@@ -351,7 +357,7 @@ fn named<'a>(
 ///
 /// # Errors
 /// `ambiguous` if they have several contents.
-fn the_one(offers: &[(&str, &Shelved)]) -> Result<Option<Arc<Content>>, Failure> {
+fn the_one(offers: &[(&str, &ListedOffer)]) -> Result<Option<Arc<Content>>, Failure> {
     let Some((_, first)) = offers.first() else { return Ok(None) };
     if offers.iter().any(|(_, other)| other.content.hash != first.content.hash) {
         return Err(Failure::from(ErrorCode::Ambiguous).at(pointer_at("/from")));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::core::hub::cx::Cx;
 use crate::core::hub::files::Files;
 use crate::core::hub::state::decide::TakenOff;
-use crate::core::hub::state::{Holder, Owner, SessionRecord, Shelved, decide, key};
+use crate::core::hub::state::{Holder, ListedOffer, Owner, SessionRecord, decide, key};
 use crate::core::hub::{PeerId, roster};
 use crate::protocol::limits::FILES_PER_REQUEST;
 use crate::protocol::name::{HUB, NameKey};
@@ -39,7 +39,7 @@ impl Files {
         let changed = decide::offer(&cx.journal.state, &me, &contents, request.more, most)?;
         let added: Vec<String> = changed.iter().map(|content| content.file.to_string()).collect();
         for content in changed {
-            self.list(cx, &me.name, Shelved { owner: Owner::Client(id), content });
+            self.list(cx, &me.name, ListedOffer { owner: Owner::Client(id), content });
         }
         for content in &contents {
             self.outdate_copy(cx, &me.name_key, content);
@@ -51,10 +51,10 @@ impl Files {
         if !added.is_empty() {
             cx.log(log::OffersAdded { name: me.name.clone(), files: added, revision });
         }
-        let shelved = contents.iter().filter_map(|content| {
-            cx.journal.state.table().get(&key(&content.file, &me.name)).map(|shelved| cx.offer(&me.name, shelved))
+        let listed = contents.iter().filter_map(|content| {
+            cx.journal.state.table().get(&key(&content.file, &me.name)).map(|listed| cx.offer(&me.name, listed))
         });
-        Ok(event::OfferAcked { offers: shelved.collect(), revision, skipped: Vec::new(), at_most: None }.into())
+        Ok(event::OfferAcked { offers: listed.collect(), revision, skipped: Vec::new(), at_most: None }.into())
     }
 
     /// Handles `withdraw` for files and folders. It succeeds only if each of them has something to withdraw.
@@ -96,16 +96,16 @@ impl Files {
     }
 
     /// Puts an offer into the table, or replaces it.
-    pub(in crate::core::hub) fn list(&mut self, cx: &mut Cx<'_>, owner: &str, shelved: Shelved) {
-        let key = cx.journal.state.table().key_of(&shelved.content.file, owner);
+    pub(in crate::core::hub) fn list(&mut self, cx: &mut Cx<'_>, owner: &str, listed: ListedOffer) {
+        let key = cx.journal.state.table().key_of(&listed.content.file, owner);
         if let Some(old) = cx.journal.state.table().get(&key) {
             self.holders.unlisted(&old.content.hash, &key);
         }
-        self.holders.listed(shelved.content.hash, &key);
-        if let Owner::Client(id) = shelved.owner {
-            self.is_news(cx, shelved.content.hash, id);
+        self.holders.listed(listed.content.hash, &key);
+        if let Owner::Client(id) = listed.owner {
+            self.is_news(cx, listed.content.hash, id);
         }
-        let (owner, server, content) = (key.1, shelved.owner, shelved.content);
+        let (owner, server, content) = (key.1, listed.owner, listed.content);
         cx.record_of_session(&SessionRecord::Listed { owner, server, content });
     }
 
@@ -117,7 +117,7 @@ impl Files {
             let can_serve = |content: &Content| cx.config.files.is_some() && self.has_copy_of(content);
             let content = match decide::taken_off(&cx.journal.state, owner, file, can_serve) {
                 Some(TakenOff::Kept(content)) => {
-                    self.list(cx, owner, Shelved { owner: Owner::Kept, content });
+                    self.list(cx, owner, ListedOffer { owner: Owner::Kept, content });
                     continue;
                 }
                 Some(TakenOff::Gone(content)) => content,
@@ -153,6 +153,6 @@ impl Files {
 }
 
 /// Whether an offer is by this person. The hub's copies are also by the hub.
-pub(in crate::core::hub) fn is_from(from: Option<&NameKey>, owner: &str, shelved: &Shelved) -> bool {
-    from.is_none_or(|from| NameKey::of(owner) == *from || (from.as_str() == HUB && shelved.owner == Owner::Kept))
+pub(in crate::core::hub) fn is_from(from: Option<&NameKey>, owner: &str, listed: &ListedOffer) -> bool {
+    from.is_none_or(|from| NameKey::of(owner) == *from || (from.as_str() == HUB && listed.owner == Owner::Kept))
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::core::hub::state::{Key, Owner, SearchIndex, Shelved, key};
+use crate::core::hub::state::{Key, ListedOffer, Owner, SearchIndex, key};
 use crate::protocol::ContentHash;
 use crate::protocol::limits::HOLDINGS;
 use crate::protocol::types::Content;
@@ -14,7 +14,7 @@ const ORPHANS_OF_ONE: usize = 16;
 /// The offers without owners, at most [`HOLDINGS`], with indexes by name and by content.
 #[derive(Default)]
 pub(in crate::core::hub) struct Orphans {
-    all: BTreeMap<Key, Shelved>,
+    all: BTreeMap<Key, ListedOffer>,
     names: SearchIndex,
     of: HashMap<ContentHash, BTreeSet<Key>>,
 }
@@ -30,7 +30,7 @@ impl Orphans {
             keys.insert(key.clone());
             self.names.add(&key.0);
             let file = key.0.clone();
-            self.all.insert(key, Shelved { owner: Owner::Gone, content });
+            self.all.insert(key, ListedOffer { owner: Owner::Gone, content });
             self.renew_names(&file);
         }
     }
@@ -61,7 +61,7 @@ impl Orphans {
         }
     }
 
-    fn take(&mut self, key: &Key) -> Option<Shelved> {
+    fn take(&mut self, key: &Key) -> Option<ListedOffer> {
         let orphan = self.all.remove(key)?;
         self.names.remove(&key.0);
         self.renew_names(&key.0);
@@ -78,7 +78,7 @@ impl Orphans {
     pub(in crate::core::hub) fn from<'a>(
         &'a self,
         file: &str,
-    ) -> impl Iterator<Item = (&'a Key, &'a Shelved)> + use<'a> {
+    ) -> impl Iterator<Item = (&'a Key, &'a ListedOffer)> + use<'a> {
         self.all.range(key(file, "")..)
     }
 
@@ -87,7 +87,7 @@ impl Orphans {
         &'a self,
         from: &Key,
         text: &str,
-    ) -> impl Iterator<Item = (&'a Key, &'a Shelved)> + use<'a> {
+    ) -> impl Iterator<Item = (&'a Key, &'a ListedOffer)> + use<'a> {
         let start = from.clone();
         self.names.places(&from.0, text).flat_map(move |(first, next)| {
             let first = key(first, "").max(start.clone());
@@ -96,7 +96,7 @@ impl Orphans {
     }
 
     /// An offer of this content.
-    pub(in crate::core::hub) fn any(&self, hash: &ContentHash) -> Option<&Shelved> {
+    pub(in crate::core::hub) fn any(&self, hash: &ContentHash) -> Option<&ListedOffer> {
         self.all.get(self.of.get(hash)?.first()?)
     }
 

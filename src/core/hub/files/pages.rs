@@ -91,7 +91,7 @@ fn page(cx: &Cx<'_>, wanted: &Wanted<'_>, after: Option<&str>) -> Result<(Vec<Of
     let (mut offers, mut bytes, mut looked) = (Vec::new(), 0, 0);
     let mut last = None;
     let rows = cx.journal.state.table().like(&start, wanted.text.as_deref().unwrap_or_default());
-    for (key, shelved) in rows.filter(|(key, _)| **key > start) {
+    for (key, listed) in rows.filter(|(key, _)| **key > start) {
         let (file, owner) = key;
         if !file.starts_with(wanted.prefix) {
             break;
@@ -101,11 +101,11 @@ fn page(cx: &Cx<'_>, wanted: &Wanted<'_>, after: Option<&str>) -> Result<(Vec<Of
         }
         looked += 1;
         last = Some(key);
-        let theirs = is_from(wanted.owner.as_ref(), owner, shelved);
+        let theirs = is_from(wanted.owner.as_ref(), owner, listed);
         let named = wanted.text.as_ref().is_none_or(|text| file.to_lowercase().contains(text));
-        if theirs && named && wanted.but.is_none_or(|but| shelved.owner != Owner::Client(but)) {
+        if theirs && named && wanted.but.is_none_or(|but| listed.owner != Owner::Client(but)) {
             bytes += offer_bytes(file, owner);
-            offers.push(cx.offer(owner, shelved));
+            offers.push(cx.offer(owner, listed));
         }
     }
     Ok((offers, None))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::core::hub::PeerId;
 use crate::core::hub::cx::Cx;
 use crate::core::hub::files::Files;
-use crate::core::hub::state::{Key, Shelved, key};
+use crate::core::hub::state::{Key, ListedOffer, key};
 use crate::protocol::limits::{FOUND_FILES, PAGE_LOOKS, SEARCH_BYTES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::{ContentHash, ErrorCode, Event, Failure, event, request};
@@ -33,10 +33,10 @@ struct Finding {
 impl Finding {
     /// Looks for a text in the names of offers, until [`PAGE_LOOKS`] offers or more than [`FOUND_FILES`] hits. It stops
     /// only between files, so that a file is found with all its contents.
-    fn look<'a>(&mut self, rows: impl Iterator<Item = (&'a Key, &'a Shelved)>, text: &str, after: &Hit) {
+    fn look<'a>(&mut self, rows: impl Iterator<Item = (&'a Key, &'a ListedOffer)>, text: &str, after: &Hit) {
         let (mut looked, mut found) = (0, 0);
         let mut last: Option<(&str, bool)> = None;
-        for ((file, _), shelved) in rows {
+        for ((file, _), listed) in rows {
             let matches = match last {
                 Some((name, matches)) if *name == **file => matches,
                 _ => {
@@ -50,8 +50,8 @@ impl Finding {
             };
             last = Some((file, matches));
             looked += 1;
-            let hit = || (file.to_string(), shelved.content.hash);
-            if matches && (&**file, shelved.content.hash) > (after.0.as_str(), after.1) && self.found.insert(hit()) {
+            let hit = || (file.to_string(), listed.content.hash);
+            if matches && (&**file, listed.content.hash) > (after.0.as_str(), after.1) && self.found.insert(hit()) {
                 found += 1;
             }
         }

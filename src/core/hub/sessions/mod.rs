@@ -34,7 +34,7 @@ use crate::core::hub::sessions::rates::Rates;
 use crate::core::hub::sessions::registered::{Fetchers, Registered};
 use crate::core::hub::sessions::scanned::Scanned;
 use crate::core::hub::sessions::visits::Visits;
-use crate::core::hub::state::{Holder, Owner, Shelved};
+use crate::core::hub::state::{Holder, ListedOffer, Owner};
 use crate::core::hub::{ConnId, HubConfig, PeerId};
 use crate::core::link::Link;
 use crate::core::time::Time;
@@ -258,14 +258,14 @@ impl Sessions {
     }
 
     /// An offer as clients are told it, with the address from which it is served now.
-    pub(in crate::core::hub) fn offer(&self, config: &HubConfig, owner: &str, shelved: &Shelved) -> Offer {
-        let (address, port) = match shelved.owner {
+    pub(in crate::core::hub) fn offer(&self, config: &HubConfig, owner: &str, listed: &ListedOffer) -> Offer {
+        let (address, port) = match listed.owner {
             Owner::Client(id) => self.get(id).map(|peer| (peer.at.address.ip(), peer.at.port)),
             Owner::Gone => None,
             Owner::Hub | Owner::Kept => config.files.as_ref().map(|files| (files.address, files.port)),
         }
         .unwrap_or((std::net::Ipv4Addr::UNSPECIFIED.into(), 0));
-        let content = &shelved.content;
+        let content = &listed.content;
         Offer {
             file: content.file.to_string(),
             owner: owner.to_owned(),
@@ -274,7 +274,7 @@ impl Sessions {
             chunk_size: content.chunk_size,
             chunks: content.chunks,
             modified: content.modified,
-            kept: shelved.owner == Owner::Kept,
+            kept: listed.owner == Owner::Kept,
             address,
             port,
         }

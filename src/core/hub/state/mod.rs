@@ -47,7 +47,7 @@ pub(super) use pushes::{Push, PushEnd};
 pub(super) use search_index::SearchIndex;
 pub use session_record::SessionRecord;
 pub use snapshot::Snapshot;
-pub(super) use table::{Key, Owner, Shelved, key};
+pub(super) use table::{Key, ListedOffer, Owner, key};
 
 use blocks::Blocks;
 use copies::Copies;
@@ -199,7 +199,7 @@ impl State {
             SessionRecord::Listed { owner, server, content } => {
                 self.revision += 1;
                 let key = self.table.key_of(&content.file, owner);
-                self.table.set(self.revision, key, Shelved { owner: *server, content: content.clone() });
+                self.table.set(self.revision, key, ListedOffer { owner: *server, content: content.clone() });
             }
             SessionRecord::Unlisted { owner, file } => {
                 self.revision += 1;

@@ -22,7 +22,7 @@ pub(in crate::core::hub) fn key(file: &str, owner: &str) -> Key {
 /// All offers, by file and then by owner.
 #[derive(Default)]
 pub(in crate::core::hub) struct Table {
-    offers: VersionedMap<Key, Shelved>,
+    offers: VersionedMap<Key, ListedOffer>,
     names: SearchIndex,
     /// The size of all offers, as [`offer_bytes`] counts it.
     bytes: usize,
@@ -50,7 +50,7 @@ pub enum Owner {
 
 /// An offer in the table.
 #[derive(Debug, Clone)]
-pub(in crate::core::hub) struct Shelved {
+pub(in crate::core::hub) struct ListedOffer {
     pub(in crate::core::hub) owner: Owner,
     pub(in crate::core::hub) content: Arc<Content>,
 }
@@ -64,7 +64,7 @@ pub(super) struct Listing {
 }
 
 /// Gives `change` the fields of an offer that count for the digest.
-fn digested(key: &Key, offer: &Shelved, change: impl FnOnce(&[&[u8]])) {
+fn digested(key: &Key, offer: &ListedOffer, change: impl FnOnce(&[&[u8]])) {
     let server = match offer.owner {
         Owner::Client(session) => session,
         Owner::Hub | Owner::Kept | Owner::Gone => 0,
@@ -88,7 +88,7 @@ impl Table {
         let mut table = Self::default();
         for (revision, Listing { owner, server, content }) in rows {
             let key = table.key_of(&content.file, &owner);
-            table.set(revision, key, Shelved { owner: server, content });
+            table.set(revision, key, ListedOffer { owner: server, content });
         }
         table
     }
@@ -96,7 +96,7 @@ impl Table {
     /// All offers with their revisions, oldest change first.
     pub(super) fn rows(&self) -> Vec<(u64, Listing)> {
         let (_, offers) = self.offers.since(None, true);
-        let listing = |key: &Key, offer: &Shelved| Listing {
+        let listing = |key: &Key, offer: &ListedOffer| Listing {
             owner: key.1.clone(),
             server: offer.owner,
             content: offer.content.clone(),
@@ -117,7 +117,7 @@ impl Table {
         self.offers.len() > FOLLOWED_OFFERS || self.bytes > FOLLOWED_BYTES
     }
 
-    pub(in crate::core::hub) fn get(&self, key: &Key) -> Option<&Shelved> {
+    pub(in crate::core::hub) fn get(&self, key: &Key) -> Option<&ListedOffer> {
         self.offers.get(key)
     }
 
@@ -128,7 +128,7 @@ impl Table {
     }
 
     /// Adds or replaces an offer. `revision` is higher than all before.
-    pub(super) fn set(&mut self, revision: u64, key: Key, offer: Shelved) {
+    pub(super) fn set(&mut self, revision: u64, key: Key, offer: ListedOffer) {
         let before = self.offers.get(&key);
         if let Some(before) = before {
             digested(&key, before, |fields| self.digest.remove_fields(fields));
@@ -213,7 +213,7 @@ impl Table {
     pub(in crate::core::hub) fn from<'a>(
         &'a self,
         key: &Key,
-    ) -> impl Iterator<Item = (&'a Key, &'a Shelved)> + use<'a> {
+    ) -> impl Iterator<Item = (&'a Key, &'a ListedOffer)> + use<'a> {
         self.offers.range_from(key)
     }
 
@@ -223,7 +223,7 @@ impl Table {
         &'a self,
         from: &Key,
         text: &str,
-    ) -> impl Iterator<Item = (&'a Key, &'a Shelved)> + use<'a> {
+    ) -> impl Iterator<Item = (&'a Key, &'a ListedOffer)> + use<'a> {
         let start = from.clone();
         self.names.places(&from.0, text).flat_map(move |(first, next)| {
             let first = key(first, "").max(start.clone());
@@ -246,7 +246,7 @@ impl Table {
         &self,
         seen: Option<Cursor>,
         whole: bool,
-    ) -> (bool, impl Iterator<Item = (u64, &Key, &Shelved, bool)>) {
+    ) -> (bool, impl Iterator<Item = (u64, &Key, &ListedOffer, bool)>) {
         self.offers.since(seen, whole)
     }
 }

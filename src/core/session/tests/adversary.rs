@@ -77,7 +77,7 @@ impl World {
                     *open = open.checked_sub(1).unwrap_or_else(|| panic!("{id} was answered twice"));
                 }
                 Output::Send(frame) => self.received = frame.body.map_or(self.received, |(number, _)| number),
-                Output::CheckDir(task, _) | Output::Lend { task, .. } => self.tasks.push(task),
+                Output::CheckDir(task, _) | Output::Grant { task, .. } => self.tasks.push(task),
                 Output::Fetch(transfer, _) => self.fetches.push(transfer),
                 Output::End(_) => self.ended = true,
                 Output::Connect => self.at_hub = AtHub::Dialling,
@@ -186,7 +186,7 @@ impl World {
         };
         match self.rng.below(9) {
             0 => self.handle(Input::DirChecked(task, Ok("/music".into()))),
-            1 => self.handle(Input::Lent(task, Ok(content))),
+            1 => self.handle(Input::Granted(task, Ok(content))),
             2 => self.handle(Input::Hashed(task, Err(ErrorCode::NoSuchFile.into()))),
             3 => self.handle(Input::Hashed(task, Ok(Hashed { contents: vec![content], skipped: Vec::new() }))),
             4 => self.handle(Input::FilesChanged(FilesChanged { changed: vec![content], gone: vec!["x".into()] })),

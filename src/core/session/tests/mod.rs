@@ -176,7 +176,7 @@ impl Rig {
                     }
                 }
                 Output::Unread => self.unread += 1,
-                Output::CheckDir(task, _) | Output::Hash(Offering { task, .. }) | Output::Lend { task, .. } => {
+                Output::CheckDir(task, _) | Output::Hash(Offering { task, .. }) | Output::Grant { task, .. } => {
                     self.tasks.push(task)
                 }
                 Output::Fetch(transfer, _) => self.fetches.push(transfer),
@@ -194,7 +194,7 @@ impl Rig {
                 Output::Disconnect
                 | Output::Say(_)
                 | Output::PeersLeft(_)
-                | Output::Unlend(..)
+                | Output::Revoke(..)
                 | Output::Sources(..) => {}
                 Output::CancelUpload(_) => {}
             }

@@ -9,7 +9,7 @@ impl Rig {
     fn push(&mut self, id: i64, number: u64) {
         self.line(&format!(r#"{{"id":{id},"request":"push","file":"papers/plan","to":"Ben"}}"#));
         let task = self.tasks.pop().unwrap();
-        self.handle(Input::Lent(task, Ok(content("plan"))));
+        self.handle(Input::Granted(task, Ok(content("plan"))));
         let body = format!(r#","push":{number},"transfer":0,"file":"plan","to":"ben","online":true"#);
         self.answer("push", "push-asked", &body);
     }

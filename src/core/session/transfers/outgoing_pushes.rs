@@ -149,7 +149,7 @@ impl Transfers {
         failure: Failure,
     ) {
         if let Some(giving) = self.outgoing.giving.remove(&transfer) {
-            cx.output(Output::Unlend(giving.content.hash, giving.to));
+            cx.output(Output::Revoke(giving.content.hash, giving.to));
             cx.refuse(now, giving.pending.id, failure);
         }
     }
@@ -248,7 +248,7 @@ fn take_back(now: Time, cx: &mut Context, push: u64) {
 /// An upload has ended. If it was a push, it is not served any more and taken back at the hub.
 pub(super) fn given(now: Time, cx: &mut Context, running: &Running) {
     if running.is_asked_for() && running.direction == Direction::Up {
-        cx.output(Output::Unlend(running.hash, running.peer.clone()));
+        cx.output(Output::Revoke(running.hash, running.peer.clone()));
         if let Some(push) = running.push {
             take_back(now, cx, push);
         }

@@ -17,17 +17,17 @@ impl<W: Observer> ClientDriver<W> {
     }
 
     /// Hashes a file and grants it to one person: to the key that was pinned for them at this hub, if there is one.
-    pub(super) fn lend(&mut self, task: u64, dir: Option<String>, file: String, to: String) {
-        let (offers, shelf, cancel) =
-            (self.serving.offers.clone(), self.serving.shelf.clone(), self.serving.hashing.clone());
+    pub(super) fn grant(&mut self, task: u64, dir: Option<String>, file: String, to: String) {
+        let (offers, contents, cancel) =
+            (self.serving.offers.clone(), self.serving.contents.clone(), self.serving.hashing.clone());
         let (pins, hub) = (self.options.folders.home.pins(), self.hub.key);
         self.on_thread(move || {
-            let lent = hub.ok_or_else(|| Failure::from(ErrorCode::Internal)).and_then(|hub| {
+            let granted = hub.ok_or_else(|| Failure::from(ErrorCode::Internal)).and_then(|hub| {
                 let (content, path, hashed) = offers.hash_one(dir.as_deref(), &file, &cancel)?;
-                shelf.grant(&to, pins.pinned_peer(&to, &hub)?, path, hashed);
+                contents.grant(&to, pins.pinned_peer(&to, &hub)?, path, hashed);
                 Ok(content)
             });
-            Message::Lent(task, lent)
+            Message::Granted(task, granted)
         });
     }
 

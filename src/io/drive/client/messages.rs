@@ -42,7 +42,7 @@ pub enum Message {
     /// Progress of hashing, for this task.
     Hashing(u64, OfferProgress),
     /// A file was hashed and granted to one person, for this task.
-    Lent(u64, Result<Content, Failure>),
+    Granted(u64, Result<Content, Failure>),
     /// Offered files have changed.
     FilesChanged(FilesChanged),
     /// Messages of these numbers were written to the user, and this many private ones.

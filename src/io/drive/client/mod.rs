@@ -63,7 +63,7 @@ pub struct ClientDriver<W> {
 
 /// What others can fetch from this client.
 struct Serving {
-    shelf: ContentStore,
+    contents: ContentStore,
     offers: Offers,
     /// Cancels the hashing in progress.
     hashing: Cancel,
@@ -103,7 +103,7 @@ impl<W: Observer> ClientDriver<W> {
         let limit = |rate: Option<u64>| rate.map(TokenBucket::new);
         let rates = Rates { up: limit(options.transfers.up), down: limit(options.transfers.down) };
         let local = LocalPeer::new(options.folders.home.identity(&options.name)?).limited(rates);
-        let shelf = ContentStore::default();
+        let contents = ContentStore::default();
         let listener = listen(options.ports.files, reach)?;
         let uploads = sender.clone();
         let notify = Arc::new(move |event: UploadEvent| {
@@ -113,9 +113,9 @@ impl<W: Observer> ClientDriver<W> {
                 let _ = uploads.blocking_send(Message::Upload(upload, note));
             }
         });
-        let server = DataServer::start(listener, &local, shelf.clone(), notify).map_err(Failure::internal)?;
+        let server = DataServer::start(listener, &local, contents.clone(), notify).map_err(Failure::internal)?;
         let watching = sender.clone();
-        let offers = Offers::new(shelf.clone(), Some(options.folders.home.dir()), move |changes| {
+        let offers = Offers::new(contents.clone(), Some(options.folders.home.dir()), move |changes| {
             let _ = watching.blocking_send(Message::FilesChanged(changes));
         });
         let peers = PeerPort::open(options.ports.link, reach, &local, sender.clone())?;
@@ -130,7 +130,7 @@ impl<W: Observer> ClientDriver<W> {
             messages,
             printed,
             watch,
-            serving: Serving { shelf, offers, hashing: Cancel::default(), server },
+            serving: Serving { contents, offers, hashing: Cancel::default(), server },
             peers,
             hub: HubSocket { key: options.hub_key.or(options.hub.key), outgoing: None, next_conn: 1 },
             options,
@@ -211,7 +211,7 @@ impl<W: Observer> ClientDriver<W> {
             Message::Dir(task, result) => self.handle(Input::DirChecked(task, result)),
             Message::Hashed(task, result) => self.handle(Input::Hashed(task, result)),
             Message::Hashing(task, progress) => self.handle(Input::Hashing(task, progress)),
-            Message::Lent(task, result) => self.handle(Input::Lent(task, result)),
+            Message::Granted(task, result) => self.handle(Input::Granted(task, result)),
             Message::FilesChanged(changes) => self.handle(Input::FilesChanged(changes)),
             Message::Transfer(transfer, note) => {
                 if matches!(note, TransferNote::Completed { .. } | TransferNote::Failed(_)) {
@@ -292,16 +292,16 @@ impl<W: Observer> ClientDriver<W> {
             Output::Peers(peers) => {
                 // The hub must be able to fetch the files of which it keeps copies.
                 let hub = self.hub.key.map(|key| (key, HUB.to_owned())).filter(|_| peers.is_some());
-                self.serving.shelf.set_peers(peers.into_iter().flatten().chain(hub).collect());
+                self.serving.contents.set_peers(peers.into_iter().flatten().chain(hub).collect());
             }
             Output::PeersChanged(changes) => {
                 for (key, owner) in changes.into_iter().filter(|(key, _)| Some(*key) != self.hub.key) {
-                    self.serving.shelf.set_peer(key, owner);
+                    self.serving.contents.set_peer(key, owner);
                 }
             }
             Output::PeersLeft(keys) => keys.iter().for_each(|key| self.serving.server.cancel_all_of(key)),
-            Output::Lend { task, dir, file, to } => self.lend(task, dir, file, to),
-            Output::Unlend(hash, to) => self.serving.shelf.revoke(&hash, &to),
+            Output::Grant { task, dir, file, to } => self.grant(task, dir, file, to),
+            Output::Revoke(hash, to) => self.serving.contents.revoke(&hash, &to),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
             Output::CancelUpload(upload) => self.serving.server.cancel(upload),
             Output::Fetch(transfer, plan) => self.fetch(transfer, plan),

@@ -22,7 +22,7 @@ impl<W: Observer> ClientDriver<W> {
     pub(super) fn fetch(&mut self, transfer: u64, mut plan: Arc<FetchPlan>) {
         let (prep, number) = (self.fetch_prep(), self.fetching.tokens.next_u64());
         let control = self.control(transfer);
-        let (sender, local, shelf) = (self.sender.clone(), self.local.clone(), self.serving.shelf.clone());
+        let (sender, local, contents) = (self.sender.clone(), self.local.clone(), self.serving.contents.clone());
         self.on_thread(move || {
             let fetched = prep.check(Arc::make_mut(&mut plan)).and_then(|others| {
                 let tell = |note| {
@@ -36,7 +36,7 @@ impl<W: Observer> ClientDriver<W> {
                 // Each receiver starts at a different chunk, so that receivers who start together have something to
                 // give each other.
                 let (token, seed) = (token(number), number);
-                let fetcher = Fetcher { token, seed, folder: &folder, local: &local, store: &shelf };
+                let fetcher = Fetcher { token, seed, folder: &folder, local: &local, store: &contents };
                 fetch(plan, &fetcher, &tell, &control).map(completed)
             });
             Message::Transfer(transfer, fetched.unwrap_or_else(TransferNote::Failed))

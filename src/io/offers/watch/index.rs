@@ -19,7 +19,7 @@ use crate::protocol::{Content, ContentHash, Timestamp};
 /// The index. It also updates the content store, so that both always agree.
 #[derive(Debug)]
 pub(super) struct WatchIndex {
-    shelf: ContentStore,
+    contents: ContentStore,
     files: BTreeMap<Arc<str>, Watched>,
     /// The folders to which file names are relative, with the number of files of each.
     bases: BTreeMap<Arc<Path>, usize>,
@@ -124,8 +124,8 @@ impl Folder {
 }
 
 impl WatchIndex {
-    pub(super) fn new(shelf: ContentStore) -> Self {
-        Self { shelf, files: BTreeMap::new(), bases: BTreeMap::new(), folders: BTreeMap::new(), next: 0 }
+    pub(super) fn new(contents: ContentStore) -> Self {
+        Self { contents, files: BTreeMap::new(), bases: BTreeMap::new(), folders: BTreeMap::new(), next: 0 }
     }
 
     /// Adds offered files and folders. Returns the files as they are in the content store, and the numbers of the
@@ -138,7 +138,7 @@ impl WatchIndex {
     ) -> (Vec<Arc<StoredContent>>, Vec<u64>) {
         let base = self.base(Path::new(&offering.dir));
         let mut placed = Vec::with_capacity(files.len());
-        self.shelf.reserve(files.iter().filter(|file| !self.files.contains_key(&file.name)).count());
+        self.contents.reserve(files.iter().filter(|file| !self.files.contains_key(&file.name)).count());
         for file in files {
             for folder in self.folders.values_mut() {
                 folder.except.remove(&*file.name);
@@ -167,13 +167,13 @@ impl WatchIndex {
         self.strike(&name);
         self.next += 1;
         *self.bases.entry(base.clone()).or_default() += 1;
-        let file = self.shelf.add_in(base, name.clone(), hashed);
+        let file = self.contents.add_in(base, name.clone(), hashed);
         self.files.insert(name, Watched { file: file.clone(), chunks, serial: self.next });
         file
     }
 
     fn unplace(&mut self, name: &str) -> bool {
-        self.strike(name).is_some() && self.shelf.remove(name)
+        self.strike(name).is_some() && self.contents.remove(name)
     }
 
     fn strike(&mut self, name: &str) -> Option<Watched> {

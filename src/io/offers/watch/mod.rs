@@ -75,9 +75,14 @@ struct WatchShared {
 }
 
 impl Watcher {
-    pub(crate) fn new(shelf: ContentStore, cache: Arc<HashCache>, intervals: WatchIntervals, changed: Changed) -> Self {
+    pub(crate) fn new(
+        contents: ContentStore,
+        cache: Arc<HashCache>,
+        intervals: WatchIntervals,
+        changed: Changed,
+    ) -> Self {
         let (notes, incoming) = sync_channel(EVENT_QUEUE);
-        let index = Mutex::new(WatchIndex::new(shelf));
+        let index = Mutex::new(WatchIndex::new(contents));
         let shared = Arc::new(WatchShared { index, missed: AtomicBool::new(false), stop: Cancel::default() });
         let (its_queue, its_shared) = (notes.clone(), Arc::clone(&shared));
         let watch = move || {

@@ -35,7 +35,7 @@ const ASLEEP: WatchIntervals = WatchIntervals { events: false, ..EVENTS };
 struct Scene {
     base: tempfile::TempDir,
     dir: PathBuf,
-    shelf: ContentStore,
+    contents: ContentStore,
     offers: Offers,
     changes: Receiver<FilesChanged>,
 }
@@ -45,11 +45,11 @@ impl Scene {
         let base = tempfile::tempdir().unwrap();
         let dir = base.path().canonicalize().unwrap().join("shared");
         fs::create_dir(&dir).unwrap();
-        let shelf = ContentStore::default();
+        let contents = ContentStore::default();
         let (told, changes) = channel();
         let changed = move |change| drop(told.send(change));
-        let offers = Offers::with_intervals(shelf.clone(), None, intervals, changed);
-        let scene = Self { base, dir, shelf, offers, changes };
+        let offers = Offers::with_intervals(contents.clone(), None, intervals, changed);
+        let scene = Self { base, dir, contents, offers, changes };
         scene.write("a", "a");
         scene.write("end", "e");
         scene
@@ -102,7 +102,7 @@ impl Scene {
     }
 
     fn is_served(&self, file: &str) -> bool {
-        self.shelf.remove(file)
+        self.contents.remove(file)
     }
 }
 

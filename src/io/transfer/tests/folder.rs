@@ -98,9 +98,9 @@ fn data_folder_comes_back_byte_for_byte_with_its_times() {
         files.push(wanted(&name, &giver.offer(&name, &small(i, len)), &[0]));
     }
     let job = folder_job(files, vec![giver.source("gil")], downloads.path());
-    let (shelf, notes) = (ContentStore::default(), Mutex::new(Vec::new()));
+    let (contents, notes) = (ContentStore::default(), Mutex::new(Vec::new()));
     let notify = |note| notes.lock().unwrap().push(note);
-    let fetched = fetch_folder(&job, &shelf, &notify, &Control::default()).unwrap();
+    let fetched = fetch_folder(&job, &contents, &notify, &Control::default()).unwrap();
     let (told, size) = (notes.into_inner().unwrap(), lengths.iter().sum::<usize>() as u64);
     assert_eq!(fetched.path, downloads.path().join("albums"));
     assert_eq!(from(&fetched), [("gil".to_owned(), size)]);
@@ -117,7 +117,7 @@ fn data_folder_comes_back_byte_for_byte_with_its_times() {
         let told = (again.hash, ChunkSet::all(again.chunking.count()));
         have.remove(have.iter().position(|had| *had == told).unwrap());
         // What was told of can be served.
-        let served = shelf.find((&receiver().key, "rita"), &again.hash, "other name", &[]).unwrap();
+        let served = contents.find((&receiver().key, "rita"), &again.hash, "other name", &[]).unwrap();
         assert_eq!((&served.hashed, &*served.path()), (&again, &*path));
         assert_eq!(names(path.parent().unwrap()).iter().filter(|n| n.starts_with('.')).count(), 0);
     }
@@ -151,7 +151,7 @@ fn data_folder_has_no_foreign_permissions() {
     fs::write(&path, "#!").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o6777)).unwrap();
     let hashed = hash_file(&File::open(&path).unwrap(), None, &mut |_| (), &Cancel::default()).unwrap();
-    giver.shelf.add("tool", path, hashed.clone());
+    giver.contents.add("tool", path, hashed.clone());
     let job = folder_job(vec![wanted("tool", &hashed, &[0])], vec![giver.source("gil")], downloads.path());
     get_folder(&job).0.unwrap();
     assert_eq!(downloads.path().join("tool").metadata().unwrap().mode() & 0o7133, 0);

@@ -78,7 +78,7 @@ fn data_folder_files_that_changed_or_are_gone_fail_alone() {
         (0..50).map(|i| wanted(&format!("{i}"), &giver.offer(&format!("{i}"), &small(i, 70)), &[0])).collect();
     fs::write(giver.path("10"), "other").unwrap();
     fs::remove_file(giver.path("20")).unwrap();
-    giver.shelf.remove("30");
+    giver.contents.remove("30");
     fs::remove_file(giver.path("40")).unwrap();
     symlink("/etc/hostname", giver.path("40")).unwrap();
     // Somebody else has this one, too.

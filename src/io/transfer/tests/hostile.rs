@@ -32,11 +32,11 @@ fn data_stranger_gets_nothing() {
     let giver = Giver::new(1);
     let downloads = tempfile::tempdir().unwrap();
     let hashed = giver.offer("a", b"secret");
-    giver.shelf.set_peers(HashMap::new());
+    giver.contents.set_peers(HashMap::new());
     let job = job(&hashed, "a", vec![giver.source("gil")], downloads.path());
     assert_eq!(code(get(&job)), ErrorCode::PeerRefused);
     assert!(names(downloads.path()).is_empty() && giver.notes.all.lock().unwrap().is_empty());
-    giver.shelf.set_peers(HashMap::from([(receiver().key, "rita".to_owned())]));
+    giver.contents.set_peers(HashMap::from([(receiver().key, "rita".to_owned())]));
     assert!(get(&job).is_ok());
 }
 
@@ -45,24 +45,24 @@ fn data_peer_who_is_missing_from_the_roster_of_a_hub_that_has_just_come_back_is_
     let giver = Giver::new(1);
     let downloads = tempfile::tempdir().unwrap();
     let hashed = giver.offer("a", &content(3 * MIB));
-    let shelf = giver.shelf.clone();
+    let contents = giver.contents.clone();
     giver.notes.on_start(move || {
-        shelf.set_peers(HashMap::new());
-        let shelf = shelf.clone();
+        contents.set_peers(HashMap::new());
+        let contents = contents.clone();
         std::thread::spawn(move || {
             // Long enough that more is asked meanwhile, and shorter than who is not announced is waited for.
             std::thread::sleep(Duration::from_millis(300));
-            shelf.set_peers(HashMap::from([(receiver().key, "rita".to_owned())]));
+            contents.set_peers(HashMap::from([(receiver().key, "rita".to_owned())]));
         });
     });
     assert!(get(&job(&hashed, "a", vec![giver.source("gil")], downloads.path())).is_ok());
 }
 
-/// Changes an offered file, and the shelf's idea of it, so that the source does not notice.
+/// Changes an offered file, and the contents's idea of it, so that the source does not notice.
 pub(super) fn forge(giver: &Giver, name: &str, hashed: &Hashed, bytes: &[u8]) {
     fs::write(giver.path(name), bytes).unwrap();
     let fingerprint = Fingerprint::of(&File::open(giver.path(name)).unwrap()).unwrap();
-    giver.shelf.add(name, giver.path(name), Hashed { fingerprint, ..hashed.clone() });
+    giver.contents.add(name, giver.path(name), Hashed { fingerprint, ..hashed.clone() });
 }
 
 #[test]

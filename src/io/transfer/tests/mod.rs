@@ -48,7 +48,7 @@ fn receiver() -> LocalPeer {
 /// A client that serves from a folder of its own.
 struct Giver {
     folder: TempDir,
-    shelf: ContentStore,
+    contents: ContentStore,
     server: DataServer,
     key: PublicKey,
     notes: Arc<Notes>,
@@ -93,14 +93,14 @@ impl Giver {
     fn limited(seed: u8, rates: Rates) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let identity = LocalPeer::new(Identity::from_seed([seed; 32])).limited(rates);
-        let shelf = ContentStore::default();
-        shelf.set_peers(HashMap::from([(receiver().key, "rita".to_owned())]));
+        let contents = ContentStore::default();
+        contents.set_peers(HashMap::from([(receiver().key, "rita".to_owned())]));
         let notes = Arc::new(Notes::default());
         let told = notes.clone();
         let notify = move |note| told.take(note);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let server = DataServer::start(listener, &identity, shelf.clone(), Arc::new(notify)).unwrap();
-        Self { folder, shelf, server, key: identity.key, notes }
+        let server = DataServer::start(listener, &identity, contents.clone(), Arc::new(notify)).unwrap();
+        Self { folder, contents, server, key: identity.key, notes }
     }
 
     fn offer(&self, name: &str, bytes: &[u8]) -> Hashed {
@@ -112,7 +112,7 @@ impl Giver {
         fs::write(&path, bytes).unwrap();
         let file = File::open(&path).unwrap();
         let hashed = hash_file(&file, at_most, &mut |_| (), &Cancel::default()).unwrap();
-        self.shelf.add(name, path, hashed.clone());
+        self.contents.add(name, path, hashed.clone());
         hashed
     }
 

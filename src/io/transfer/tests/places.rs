@@ -10,7 +10,7 @@ fn data_idle_connections_of_peers_make_room_for_others() {
     let giver = Giver::new(1);
     let hash = giver.offer("a", b"abc").hash;
     let keys: Vec<LocalPeer> = (100..=108).map(|seed| LocalPeer::new(Identity::from_seed([seed; 32]))).collect();
-    giver.shelf.set_peers(keys.iter().map(|peer| (peer.key, format!("p{}", peer.key))).collect());
+    giver.contents.set_peers(keys.iter().map(|peer| (peer.key, format!("p{}", peer.key))).collect());
     let source = giver.source("gil");
     let ask = |peer: &LocalPeer| {
         let mut stream = dial(source.address, source.key, peer, &Hangup::default()).ok().unwrap();

@@ -165,9 +165,9 @@ fn data_receiver_serves_what_it_has_while_it_fetches_and_when_it_is_done() {
         let source = Source { has, ..relay.source("relay") };
         FetchJob { chunks, ..job(&hashed, "a", vec![source], downloads.path()) }
     };
-    let (identity, shelf) = (LocalPeer::new(Identity::from_seed([5; 32])), relay.shelf.clone());
+    let (identity, contents) = (LocalPeer::new(Identity::from_seed([5; 32])), relay.contents.clone());
     std::thread::scope(|scope| {
-        let fetching = scope.spawn(|| fetch(&first, &identity, &shelf, &notify, &Control::default()));
+        let fetching = scope.spawn(|| fetch(&first, &identity, &contents, &notify, &Control::default()));
         half.wait_for(1);
         let four = ChunkSet::all(4);
         let fetched = get(&from_relay(Some(four.clone()), Some(four.clone()))).unwrap();
@@ -194,9 +194,9 @@ fn data_what_was_got_of_a_file_is_served_and_then_gone_on_with() {
     let identity = LocalPeer::new(Identity::from_seed([5; 32]));
     let whole = job(&hashed, "relayed", vec![Source { has: None, ..giver.source("gil") }], folder.path());
     // The giver must know the relay.
-    giver.shelf.set_peers(HashMap::from([(identity.key, "relay".to_owned())]));
+    giver.contents.set_peers(HashMap::from([(identity.key, "relay".to_owned())]));
     let some = FetchJob { chunks: Some(set(&[2, 3])), ..whole.clone() };
-    let relay_fetches = |job: &FetchJob| fetch(job, &identity, &relay.shelf, &|_| (), &Control::default()).unwrap();
+    let relay_fetches = |job: &FetchJob| fetch(job, &identity, &relay.contents, &|_| (), &Control::default()).unwrap();
     relay_fetches(&some);
     let wanted = |chunks: &[u32]| {
         let job = job(&hashed, "a", vec![relay.source("relay")], downloads.path());

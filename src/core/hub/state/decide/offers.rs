@@ -102,7 +102,7 @@ pub(in crate::core::hub) fn taken_off(
     can_serve: impl Fn(&Content) -> bool,
 ) -> Option<TakenOff> {
     let copy = state.copies.content(&NameKey::of(owner), file).filter(|content| can_serve(content));
-    let offer = || state.table.get(&key(file, owner)).map(|shelved| TakenOff::Gone(shelved.content.clone()));
+    let offer = || state.table.get(&key(file, owner)).map(|listed| TakenOff::Gone(listed.content.clone()));
     copy.cloned().map(TakenOff::Kept).or_else(offer)
 }
 

@@ -87,7 +87,7 @@ mod tests {
     fn what_was_seen_of_a_session_does_not_end_it_once_it_has_come_back() {
         let (mut state, anna) = (State::default(), NameKey::of("anna"));
         let hold = |state: &mut State, session| {
-            let record = hold_name(&state, &anna, session);
+            let record = hold_name(state, &anna, session);
             state.apply_of_session(&record);
             state.roster().holder(&anna).unwrap()
         };
