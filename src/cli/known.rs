@@ -1,5 +1,5 @@
-//! The names that Tab can complete at a prompt: those that the client follows, those that events have mentioned, and,
-//! if the table is not followed, those that the hub returns when asked.
+//! The names that Tab can complete at a prompt: people and files in the client's copy of the roster and of the table of
+//! offers, rooms that events have mentioned, and, if the client has no copy of the table, files that the hub lists.
 //!
 //! `cli/join.rs` feeds it with events and the replica; the editor reads it through [`SharedCompletions`], and calls
 //! [`KnownNames::ask`] when Tab needs more.
@@ -15,19 +15,20 @@ use crate::protocol::limits::LIST_OFFERS;
 use crate::protocol::{Event, EventLine, Id, RequestLine, event, request};
 use crate::ui::complete::{Completions, SharedCompletions};
 
-/// The file names that are remembered if the table is not followed.
+/// The most file names that are remembered if the client has no copy of the table; the last in the alphabet are
+/// dropped.
 const KNOWN_FILES: usize = 4 * LIST_OFFERS;
 
-/// The files in one answer of the hub: more than fit on a screen.
+/// How many files the hub is asked for at once. More would not fit on a screen.
 const ASKED_FILES: u32 = 500;
 
-/// How long Tab waits for the hub. Keys typed meanwhile wait too.
+/// How long Tab waits for the hub's answer. The editor handles no keys meanwhile. A later answer is still remembered.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// The prefix of the ids of our own requests, whose answers are not shown.
 const ID_PREFIX: &str = "tab-";
 
-/// Shared between the thread that hears events and the one that is typed at.
+/// The names, shared by the thread that receives events and the one that reads the keyboard.
 #[derive(Clone)]
 pub(super) struct KnownNames(Arc<KnownShared>);
 
@@ -96,7 +97,7 @@ impl KnownNames {
     }
 }
 
-/// Remembers names that an event mentions and the replica lacks: rooms, and files if the table is not followed.
+/// Remembers the names in an event that the replica does not hold: rooms, and files if it has no table.
 fn note(completions: &SharedCompletions, event: &Event) {
     let mut completions = completions.write().unwrap_or_else(PoisonError::into_inner);
     let found: Vec<&String> = match event {

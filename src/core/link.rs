@@ -2,9 +2,9 @@
 //!
 //! A connection delivers frames in order or breaks. The link numbers each body, keeps it until the other side has
 //! acknowledged it, and sends unacknowledged bodies again over the next connection. So bodies arrive in order, each
-//! exactly once, as long as both sides keep their link.
+//! exactly once, as long as both sides keep their [`Link`] object.
 //!
-//! Silence is detected by asking. If something is unanswered for `ack_timeout`, a probe is sent; after `retries` probes
+//! Silence is detected by probes. If something is unanswered for `ack_timeout`, a probe is sent; after `retries` probes
 //! without a sign of life the link is lost. Anything that arrives is a sign of life. An idle link is probed every
 //! `keep_alive`.
 //!
@@ -36,8 +36,8 @@ pub struct LinkConfig {
 }
 
 impl LinkConfig {
-    /// The hub's timing. The keep-alive is shorter than a timeout, so that a client which falls silent is noticed at
-    /// most 400 + 3 × 500 ms = 1.9 s after its last frame.
+    /// The hub's timing. A client that falls silent is noticed at most 1.9 s after its last frame: 400 ms until the
+    /// keep-alive probe, 500 ms for its answer, and 500 ms for the answer to each of the 2 retries.
     pub fn hub() -> Self {
         Self { ack_timeout: Duration::from_millis(500), retries: 2, keep_alive: Duration::from_millis(400) }
     }
@@ -53,7 +53,7 @@ impl LinkConfig {
     }
 }
 
-/// A violation of the protocol by the other side.
+/// Why a link cannot go on: the other side has violated the protocol, or acknowledges too slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LinkFault {
     /// The number of a body is not the next one.
@@ -62,7 +62,7 @@ pub enum LinkFault {
     /// It acknowledged a number that was never sent.
     #[error("frame {0} was acknowledged but never sent")]
     NeverSent(u64),
-    /// More is unacknowledged than a link keeps.
+    /// Our queue of unacknowledged bodies is full: [`LINK_FRAMES`] or [`LINK_BYTES`].
     #[error("more is unacknowledged than a link keeps")]
     Overflow,
 }
@@ -126,7 +126,8 @@ impl Link {
         }
     }
 
-    /// The number of the last body received, which the hello must tell.
+    /// The number of the last body received. The caller puts it into its hello, so that the other side knows from where
+    /// to send again.
     pub fn received(&self) -> u64 {
         self.received
     }
@@ -146,13 +147,13 @@ impl Link {
         self.unacked_bytes
     }
 
-    /// Whether there is room for state. If not, state should wait and be merged with newer state.
+    /// Whether the link takes a state now. If not, the caller should wait, and send a newer state instead.
     pub fn takes_state(&self) -> bool {
         self.up && self.unacked_bytes < LINK_STATE_BYTES
     }
 
     /// Uses a new connection. `peer_received` is the number from the other side's hello; unacknowledged bodies after it
-    /// are sent again.
+    /// are sent again. Fails with [`LinkFault::NeverSent`].
     pub fn attach(&mut self, now: Time, peer_received: u64) -> Result<(), LinkFault> {
         self.acknowledge(peer_received)?;
         self.up = true;
@@ -170,7 +171,7 @@ impl Link {
         self.timers.clear();
     }
 
-    /// Queues a body for the other side.
+    /// Queues a body for the other side, or fails with [`LinkFault::Overflow`].
     pub fn send(&mut self, now: Time, body: Arc<str>) -> Result<(), LinkFault> {
         if self.unacked.len() >= LINK_FRAMES || self.unacked_bytes + body.len() > LINK_BYTES.max(body.len()) {
             return Err(LinkFault::Overflow);

@@ -1,14 +1,14 @@
 //! A queue of events for a reader that may be slow, in bounded memory.
 //!
-//! There are three classes. **Answers** keep their order and are never dropped; whoever starts requests must make sure
-//! that there is room. **Facts** (messages, things that happened) keep their order, too. Where there is no room for
-//! them, they are dropped and counted in a *gap*, which stands at the place of the first dropped fact. **State** (the
-//! table, the roster, the progress of a transfer) is worth only its newest value: a waiting item is removed, merged
-//! with the newer one, and the result goes to the back. It must not stay at its old place, where it would tell of a
-//! revision before the facts that led to it.
+//! There are three classes. **Answers** keep their order and are never dropped; the caller must bound them: it starts a
+//! request only while [`Outbox::unread`] is small enough. **Facts** (messages, things that happened) keep their order,
+//! too. Where there is no room for them, they are dropped and counted in a *gap*, which stands at the place of the
+//! first dropped fact. **State** (the table, the roster, the progress of a transfer) is worth only its newest value: a
+//! waiting item is removed, merged with the newer one, and the result goes to the back. At its old place, the newer
+//! value would be read before the facts that led to it.
 //!
 //! Facts are bounded by number and bytes. State needs no bound, since there is at most one item for each [`StateKey`].
-//! There is at most one more gap than there are facts and answers.
+//! Gaps need none either: facts or answers stand between any two of them.
 //!
 //! `io::drive::output` puts one in front of every slow reader: the standard output of a client, the log of a hub, the
 //! events of the library. Class and weight of an event come from [`told`](super::told).
@@ -19,7 +19,8 @@ use crate::protocol::event::Kind;
 
 /// The properties of an item that the outbox uses.
 pub trait Queued {
-    /// A number by which a reader can ask for a dropped item again. It grows from fact to fact.
+    /// The item's time, or another number that never falls from fact to fact. A gap has those of the first and the last
+    /// dropped fact, by which a reader can ask for them again.
     fn stamp(&self) -> u64;
     /// The approximate memory of the item in bytes.
     fn bytes(&self) -> usize;
@@ -97,7 +98,7 @@ impl<T: Queued> Outbox<T> {
         Self { bounds, slots, left: 0, states, open_gap: None, facts: 0, bytes: 0, answers: 0, answer_bytes: 0 }
     }
 
-    /// Appends an answer, whatever waits.
+    /// Appends an answer. The bounds do not apply to answers.
     pub fn push_answer(&mut self, answer: T) {
         self.answers += 1;
         self.answer_bytes += answer.bytes();
@@ -195,7 +196,7 @@ impl<T: Queued> Outbox<T> {
     }
 
     /// Removes empty slots once they are most of the queue, so that they cannot accumulate behind a reader that has
-    /// stopped. This costs each push a constant share.
+    /// stopped. Spread over the pushes, this takes constant time for each.
     fn compact(&mut self) {
         let used = 2 * (self.facts + self.answers) + self.states.len() + 16;
         if self.slots.len() < 2 * used {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization;
 
-/// Letters of other scripts that look like a Latin letter, in lower or in upper case. Each stands below its Latin twin.
+/// Letters of other scripts that look like a Latin letter, in lower or in upper case. In each pair,
+/// the first text has those letters, and the second the Latin letter for each, at the same position.
 const LOOKALIKES: [(&str, &str); 5] = [
     ("авсеёнһіїјкӏмоԛрѕтуүѵԝхԁ", "abceëhhiïjklmoqpstyyvwxd"),
     ("αβεζηικμνορςτυχϲϳ", "abezhikmvopctyxcj"),
@@ -18,7 +19,7 @@ const LOOKALIKES: [(&str, &str); 5] = [
     ("ᎠᎡᎢᎪᎫᎬᎳᎷᎻᏀᏃᏎᏏᏒᏕᏙᏚᏞᏟᏢᏦ", "drtajewmhgz4brsvslcpk"),
 ];
 
-/// How often a name is folded at most, so that the loop ends whatever the tables hold.
+/// How often a name is folded at most. Two rounds are enough for every name; the bound only guarantees an end.
 const FOLDS: usize = 8;
 
 /// A name in the form in which names are compared: two names with the same key are the same name. The key has no case
@@ -42,13 +43,14 @@ impl NameKey {
         Self(fold(name).into())
     }
 
-    /// A key from the store, unchanged: an older version may have made it by other rules.
+    /// A key from the store, unchanged. An older version may have made it by other rules; the store makes its keys
+    /// anew when it is opened and [`tables`] has changed.
     pub fn from_stored(key: &str) -> Self {
         Self(key.into())
     }
 
-    /// The key under which the messages of this name are kept once its owner has lost it. It has a blank, which no name
-    /// can have, so that the next owner of the name does not inherit them.
+    /// The key under which the messages of this name are kept once its owner has lost the name. The key begins with a
+    /// blank, which no name can have. So the next owner of the name does not inherit the messages.
     pub fn without_owner(&self) -> Self {
         Self(format!(" {}", self.0).into())
     }
@@ -89,8 +91,9 @@ impl fmt::Debug for NameKey {
     }
 }
 
-/// The version of the rules and tables that a [`NameKey`] is made by. Unicode promises that the case folding of
-/// assigned characters never changes. The number in front counts the versions of our own rules.
+/// The version of the rules and tables that a [`NameKey`] is made by. The store keeps it with its keys. Unicode
+/// promises that the case folding of assigned characters never changes. The number in front counts the versions of our
+/// own rules.
 pub fn tables() -> String {
     let (major, minor, patch) = unicode_normalization::UNICODE_VERSION;
     let (letters, _, _) = char::UNICODE_VERSION;

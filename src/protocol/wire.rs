@@ -4,7 +4,7 @@
 //! probe, or several of these.
 //!
 //! Hub and client parse and write these lines; [`core::link`](crate::core) numbers, acknowledges and repeats the
-//! bodies, and looks at nothing in them.
+//! bodies, and never parses them.
 
 mod files;
 
@@ -118,7 +118,7 @@ pub struct PrivateText {
     pub sent: Timestamp,
 }
 
-/// A frame to send. The body may be shared by frames to many clients.
+/// A frame to send. Frames to many clients can share the memory of one body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     /// The number of the body, and the body as JSON.
@@ -185,8 +185,8 @@ pub enum Ask {
     Folder(Folder),
 }
 
-/// The user has received all messages up to a number, except some that are held back. The first one after a
-/// registration tells the hub to start sending messages. There is no answer.
+/// Confirms messages: the user has received all up to a number, except those listed. The hub starts to send messages
+/// when it gets the first of these after a registration. There is no answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Received {
@@ -199,13 +199,14 @@ pub struct Received {
 }
 
 impl Received {
-    /// The number up to which the user has every message without exception.
+    /// The largest number up to which the user has every message.
     pub fn all_up_to(&self) -> u64 {
         self.except.first().map_or(self.received, |first| self.received.min(first.saturating_sub(1)))
     }
 }
 
-/// A client does not answer on a direct connection; the hub will probe it. There is no answer.
+/// Reports that another client does not answer on a direct connection. The hub probes that client over its own link.
+/// There is no answer to the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unreachable {
@@ -277,7 +278,7 @@ impl Ask {
         Publish::deserialize(value).map(Self::Publish).map_err(bad)
     }
 
-    /// When the request may be answered; `None` if it has no answer.
+    /// In which order the request is answered among those of its client; `None` if it has no answer.
     pub fn turn(&self) -> Option<Turn> {
         match self {
             Self::Request(line) => Some(line.request.rules().turn),

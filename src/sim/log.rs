@@ -1,7 +1,7 @@
 //! The simulated hub's log: records on their way to the disk, and what a crash does to them.
 //!
-//! The simulated hub adds each record that its machine persists; [`Sim`](super::Sim) moves them to the [`MemoryStore`]
-//! when the virtual disk is done, or crashes.
+//! The simulated hub adds each record that its machine gives to the store. [`Sim`](super::Sim) moves records to the
+//! [`MemoryStore`] when the virtual disk has written them, or when the hub crashes.
 
 use std::collections::VecDeque;
 
@@ -31,9 +31,9 @@ impl Log {
         self.write_next(count, disk);
     }
 
-    /// The hub crashes. A random prefix of what was being written reaches the disk, in whole commits and without a
-    /// report; the rest is lost. Some of the newest records are written a second time, because a writer that replays a
-    /// log does not know how much of it was applied.
+    /// The hub crashes. A random prefix of the records that were being written reaches the disk, in whole commits; the
+    /// hub is not told, and the rest is lost. Some of the newest records are written a second time. The real writer
+    /// does not do so, but the store must survive it: keeping a record twice must be the same as keeping it once.
     pub(super) fn crash(&mut self, rng: &mut Rng, disk: &mut MemoryStore) {
         let written = rng.below(self.writing.len() as u64 + 1) as usize;
         let last = self.writing.iter().take(written).next_back().map_or(0, |(commit, _)| *commit);
@@ -43,7 +43,8 @@ impl Log {
         self.lately.iter().skip(self.lately.len() - repeated).for_each(|record| disk.keep(record));
     }
 
-    /// Another program has changed the disk, so earlier records are not repeated any more.
+    /// Notes that another program has changed the disk: a crash no longer repeats earlier records, because they would
+    /// undo that change.
     pub(super) fn changed_by_others(&mut self) {
         self.lately.clear();
     }

@@ -2,11 +2,12 @@
 //! redrawn.
 //!
 //! The bars stand right above the prompt. To draw the prompt again, the cursor moves up by the rows of the bars and
-//! everything below is cleared; then follow new text, the bars as they are now, and the prompt. The caller must report
-//! everything that moves the prompt, and must write every returned text to the terminal in order.
+//! everything below is cleared; then follow new text, the bars as they are now, and the prompt. The caller must write
+//! every returned text to the terminal, in order. Before it writes anything else there, it must call [`Screen::clear`]
+//! or [`Screen::lift`]; if something was written without that, [`Screen::forget`].
 //!
-//! The editor and the printer own it together, inside the terminal's lock; output to a terminal without a prompt
-//! (`cli/client/live.rs`) has one alone. It writes nothing itself: it returns texts.
+//! The editor and the printer share one [`Screen`], inside the terminal's lock; output to a terminal without a prompt
+//! (`cli/client/live.rs`) has its own. It writes nothing itself: it returns texts.
 
 use super::bars::{SharedBars, TerminalSize};
 
@@ -57,17 +58,18 @@ impl Screen {
         self.bars.as_ref().is_some_and(|bars| bars.lock().is_due())
     }
 
-    /// The next drawing is the last one of this line: it leaves out the bars.
+    /// The line was entered: the next [`Screen::paint`] draws it for the last time, without the bars.
     pub fn leave(&mut self) {
         self.leaving = true;
     }
 
-    /// Forgets the bars on the terminal, which cannot be removed any more. New ones are drawn below them.
+    /// Leaves the bars on the terminal where they are, because something else may have been written below them, such as
+    /// by the shell while the program was stopped. New ones are drawn further down.
     pub fn forget(&mut self) {
         self.drawn.clear();
     }
 
-    /// The text to write in place of `prompt`, at the place where the prompt begins.
+    /// The text to write instead of `prompt`, with the cursor where the prompt begins: new text, bars and prompt.
     pub fn paint(&mut self, prompt: &str, size: TerminalSize) -> String {
         let mut out = self.clear(size.columns) + &self.take_text();
         if let Some(bars) = self.bars.as_ref().filter(|_| !self.leaving) {
@@ -89,8 +91,8 @@ impl Screen {
         }
     }
 
-    /// The text to write with the cursor `below` rows below the beginning of the prompt. It removes the bars and moves
-    /// everything below them up, the cursor included.
+    /// The text to write when the cursor is `below` rows below the beginning of the prompt. It removes the bars, and
+    /// moves up everything below them, with the cursor.
     pub fn lift(&mut self, below: usize, columns: usize) -> String {
         match self.take_rows(columns) {
             0 => String::new(),
@@ -98,7 +100,8 @@ impl Screen {
         }
     }
 
-    /// The rows that the bars take. In a terminal that has become narrower, a line takes several rows.
+    /// Returns how many rows the drawn bars take, and forgets the bars. In a terminal that has become narrower, a bar
+    /// takes several rows.
     fn take_rows(&mut self, columns: usize) -> usize {
         self.drawn.drain(..).map(|bar| bar.div_ceil(columns.max(1)).max(1)).sum()
     }

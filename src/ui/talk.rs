@@ -1,7 +1,8 @@
 //! Talking at a terminal: decides what a typed line means when no command stands before it.
 //!
-//! A line goes where the prompt says under which it was typed: at `dora@hub [kitchen]> ` it is said in the kitchen,
-//! even if the hub has just answered that there is no such room. So nothing is ever said elsewhere than it looks.
+//! A line is said in the room that the prompt showed when the line was typed. At `dora@hub [kitchen]> ` that is the
+//! kitchen, even if the hub has meanwhile answered that there is no such room: then the line fails, and is said
+//! nowhere.
 //!
 //! `cli/join.rs` hands over typed lines and sends the requests that they mean; the client's output hands over events
 //! before they are shown. Both threads share it as [`SharedTalk`].
@@ -16,10 +17,10 @@ use crate::protocol::{BadLine, ErrorCode, Event, EventLine, Id, Request, Request
 /// The command that ends talking.
 const LEAVE: &str = "leave";
 
-/// The old command that leaves a group; the lobby cannot be left for good.
+/// The old command that leaves a group. In the lobby it only ends talking, because nobody can leave the lobby.
 const LEAVE_GROUP: &str = "leave_group";
 
-/// Old commands that are no words of any language. While talking they work without a slash, as users of the old systems
+/// Old commands that nobody says in a chat. While talking they work without a slash, as users of the old systems
 /// expect.
 const GROUP_COMMANDS: [&str; 6] =
     ["create_group", "list_groups", "join_group", "leave_group", "list_members", "send_group"];
@@ -63,7 +64,7 @@ pub struct Talk {
 pub struct SharedTalk(Arc<(Mutex<Talk>, Condvar)>);
 
 impl SharedTalk {
-    /// For a user of this name at this hub, who is not talking yet. The prompt shows both names.
+    /// The state for a user of this name at this hub, who is not talking in a room yet. The prompt shows both names.
     pub fn new(name: String, hub: String) -> Self {
         Self(Arc::new((Mutex::new(Talk::new(name, hub)), Condvar::new())))
     }
@@ -73,7 +74,7 @@ impl SharedTalk {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Handles an event; returns what must be added to its text.
+    /// Handles an event, see [`Talk`]; returns a text to show after that of the event.
     pub fn heard(&self, line: &EventLine) -> Option<String> {
         let note = self.lock().heard(line);
         self.0.1.notify_all();
@@ -109,7 +110,7 @@ impl Talk {
         }
     }
 
-    /// The command in a line, as it is written without talking; `None` if the line is to be said.
+    /// The command in a line, without the slash that it needs while talking; `None` if the line is to be said.
     pub fn command<'a>(&self, line: &'a str) -> Option<&'a str> {
         let text = line.trim_start();
         if self.shown.is_none() {
@@ -147,7 +148,7 @@ impl Talk {
     }
 
     /// Handles an event: starts talking in a room once the hub has let the user in, and stops once they have left it.
-    /// Returns what to tell the user.
+    /// Returns a text to show after that of the event.
     fn heard(&mut self, line: &EventLine) -> Option<String> {
         let answers = line.id.is_some() && line.id == self.entering;
         if let Event::Welcome(welcome) = &line.event {
@@ -246,7 +247,7 @@ impl Talk {
         Meaning::Ask(RequestLine { id: Some(id), request: request::RoomJoin { room, again: true }.into() })
     }
 
-    /// Adds to a failure how to talk, if the line is no command.
+    /// Adds a hint how to talk to the failure of a line that is no command.
     fn advised(&self, mut bad: BadLine) -> BadLine {
         if bad.failure.code == ErrorCode::UnknownRequest && self.shown.is_none() {
             let hint = bad.failure.hint.take().unwrap_or_default();

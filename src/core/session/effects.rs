@@ -1,8 +1,9 @@
 //! The session's outputs, in order: what the user is told, and what the driver must do.
 //!
 //! An answer is never dropped, so a request may start only if there is room for its answer. Only the driver knows how
-//! much is unread; this adds up everything told since the driver's last report. The sum is never too low, and the
-//! driver corrects it when that matters ([`Session::waits_for_reader`](super::Session::waits_for_reader)).
+//! much is unread; this takes the driver's last report and adds everything told since. The sum is never too
+//! low. While it keeps a request waiting ([`Session::waits_for_reader`](super::Session::waits_for_reader)), the driver
+//! reports anew.
 //!
 //! Every part of the session adds to it, by way of the `Context`; [`Session::poll`](super::Session::poll) takes outputs
 //! from the front.
@@ -45,7 +46,7 @@ impl Effects {
         self.out.pop_front()
     }
 
-    /// Tells the user something that no request has caused.
+    /// Tells the user an event that answers no request.
     pub(super) fn tell(&mut self, now: Time, event: impl Into<Event>) {
         self.tell_for(now, RequestId::default(), false, event);
     }
@@ -77,19 +78,19 @@ impl Effects {
         self.finish(now, id, event::Error::from(failure));
     }
 
-    /// Answers a request that is given up, and counts it for the `bye`.
+    /// Answers a request that is given up at the end of the session, and counts it for the `bye` event.
     pub(super) fn give_up(&mut self, now: Time, pending: Pending, failure: Failure) {
         *self.given_up.entry(pending.request.name().to_owned()).or_default() += 1;
         let failure = pending.given_up(failure);
         self.finish(now, pending.id, event::Error::from(failure));
     }
 
-    /// The code of the first request that failed since the last call.
+    /// Takes the error code of the first request that has failed since the last call.
     pub(super) fn take_failed(&mut self) -> Option<ErrorCode> {
         self.failed.take()
     }
 
-    /// Takes the counts of given-up requests, by name.
+    /// Takes the counts of given-up requests, by the requests' names, such as `get`.
     pub(super) fn take_given_up(&mut self) -> BTreeMap<String, u64> {
         std::mem::take(&mut self.given_up)
     }

@@ -1,9 +1,9 @@
 //! Standard output, or another sink that may be slow. Events wait in an [`Outbox`] until a thread writes them or a
 //! reader polls them. Pushing an event never waits for the reader.
 //!
-//! Whoever tells events pushes them (`queued.rs` by their class); the other end is a thread with a [`Render`], or the
-//! library's `Events`, which polls. Answers are always kept, facts may be dropped and counted in a gap, states are
-//! merged.
+//! One side pushes events: `queued.rs` chooses the method by the class of the event. The other side is a thread that
+//! writes them as its [`Render`] says, or the library's `Events`, which polls. Answers are always kept, facts may be
+//! dropped and counted in a gap, states are merged.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -48,7 +48,7 @@ struct OutputState<T> {
     broken: bool,
 }
 
-/// Turns events into text at the moment of writing. So numbers that it gives have no gaps where states were merged.
+/// Turns events into text when they are written. Events are numbered only then, so merged states leave no gaps.
 pub trait Render<T> {
     /// Appends the text of an item of the outbox.
     fn render(&mut self, popped: Popped<T>, out: &mut Vec<u8>);
@@ -146,7 +146,7 @@ impl<T: Queued + Send + 'static> Output<T> {
         self.push(|outbox| outbox.push_fact(fact)).unwrap_or(true)
     }
 
-    /// Pushes an answer, for which there is always room.
+    /// Pushes an answer. It is never dropped; the caller bounds the number of answers, see [`OutputQueue::unread`].
     pub fn push_answer(&self, answer: T) {
         self.push(|outbox| outbox.push_answer(answer));
     }

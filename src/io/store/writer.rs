@@ -1,12 +1,12 @@
 //! The threads that write and read the hub's store, so that the hub never waits for the disk.
 //!
-//! Records and queries come in one order. Records are written in that order, many in one transaction; a query is
-//! answered when all records before it are on the disk. A store with a file is read on a second thread, so that a slow
-//! search does not delay writing.
+//! Records and queries share one queue. Records are written in its order, many in one transaction; a query is answered
+//! after the records before it, except while writing fails. A store in a file is read on a second thread, so that a
+//! slow search does not delay writing.
 //!
 //! If something cannot be written for now (a full disk, another program's lock), it is retried in order until it
-//! succeeds. So nothing that was submitted is lost or written twice, and nothing has to be undone. Meanwhile the hub is
-//! told, and submits nothing new.
+//! succeeds, and the hub is told. No record is written twice. One that is not written was reported: as abandoned at the
+//! hub's wish, as refused because it is invalid, or by the error with which the store ended or was closed.
 //!
 //! The hub's driver owns the [`StoreWriter`]: it submits jobs, and passes each [`StoreReport`] on to the machine.
 //! Committed means on the disk.
@@ -32,7 +32,7 @@ const QUEUE: usize = 1_024;
 /// The queries that may be unanswered.
 const QUESTIONS: usize = 1_024;
 
-/// The idle time after which the writer checks whether another program has changed the store.
+/// How often an idle writer looks for changes of the store by another program, to report [`StoreReport::Names`].
 const IDLE: Duration = Duration::from_secs(1);
 
 /// The first and the longest pause before a failed write is retried.
@@ -123,7 +123,7 @@ impl WriterShared {
         }
     }
 
-    /// Reports the result of a query; returns whether it was an answer.
+    /// Reports the answer to a query, or that reading has failed for good; then returns false.
     fn answer(&self, number: u64, found: Result<Found, Failure>) -> bool {
         self.unanswered.fetch_sub(1, Ordering::AcqRel);
         match found {
@@ -190,7 +190,7 @@ impl StoreWriter {
         })
     }
 
-    /// Gives up submitted batches, if nothing can be written now. Those that will never be written are reported as
+    /// Drops submitted batches that are not written yet. Those that will never be written are reported as
     /// [`StoreReport::Abandoned`].
     pub fn abandon(&self, batches: Vec<u64>) {
         self.shared.abandoned().extend(batches);
@@ -316,8 +316,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Stores batches in one transaction. If one of them is invalid, each is stored by itself, and that one is left
-    /// out.
+    /// Stores batches in one transaction. If that fails because one is invalid, stores each by itself; the invalid one
+    /// is left out and reported as refused.
     fn keep(&mut self, waiting: &Receiver<Job>, batches: &mut Vec<Batch>) -> Result<(), Failure> {
         let shared = Arc::clone(&self.shared);
         let all = |store: &mut Store, last: Option<ErrorCode>| {
@@ -349,7 +349,7 @@ impl Writer {
         }
     }
 
-    /// Does something with the store, and retries as long as that may help.
+    /// Calls `work` with the store and the code of its last failure, again and again while a retry may help.
     fn insist<T>(
         &mut self,
         waiting: &Receiver<Job>,
@@ -376,7 +376,7 @@ impl Writer {
         }
     }
 
-    /// Pauses, and meanwhile has queries answered that do not depend on waiting records.
+    /// Pauses before a retry. Answers queries meanwhile, but not those that need records which still wait.
     fn rest(&mut self, waiting: &Receiver<Job>, pause: Duration) {
         let end = Instant::now() + pause;
         while let Some(left) = end.checked_duration_since(Instant::now()) {

@@ -36,7 +36,7 @@ struct Unconfirmed {
 }
 
 impl Feed {
-    /// A feed that continues after message `sent`, for a user who has what `had` says.
+    /// A feed that goes on after message number `sent`, and leaves out the messages that the user already has by `had`.
     pub(in crate::core::hub) fn new(sent: u64, had: Received) -> Self {
         let (window, bytes) = (VecDeque::new(), 0);
         Self { sent, live: false, caught_up: false, reading: false, window, bytes, had }
@@ -61,8 +61,8 @@ impl Feed {
         self.live && self.window.is_empty()
     }
 
-    /// Whether the client gets this message now. If there is no room for it, the feed stops being live, and the client
-    /// gets the message when it catches up.
+    /// Decides whether a new message is sent to the client now; if so, [`Feed::send`] must follow. If the window is
+    /// full, the feed stops being live, and the client gets the message when it catches up.
     pub(in crate::core::hub) fn takes_live(&mut self, number: u64) -> bool {
         if !self.live || number <= self.sent {
             return false;
@@ -75,7 +75,8 @@ impl Feed {
         true
     }
 
-    /// Notes that a message is sent. Returns false if it need not be, because the user has it already.
+    /// Puts a message into the window. Returns false if it must not be sent, because the user has it already. `direct`
+    /// is the sender of a message to this client alone.
     pub(in crate::core::hub) fn send(&mut self, number: u64, bytes: usize, direct: Option<&NameKey>) -> bool {
         self.sent = number;
         if number <= self.had.received && self.had.except.binary_search(&number).is_err() {
@@ -86,13 +87,14 @@ impl Feed {
         true
     }
 
-    /// Notes that there is no other message for the client up to this number.
+    /// Notes that no message up to this number is left to be sent to the client.
     pub(in crate::core::hub) fn skip_to(&mut self, number: u64) {
         self.sent = self.sent.max(number);
     }
 
-    /// Takes a confirmation: the user has what `received` says. Returns the confirmed messages to this client alone,
-    /// and their senders. `newest` is the newest message on disk.
+    /// Takes a confirmation: the user has what `received` says. Of the newly confirmed messages, returns the number and
+    /// sender of each that was to this client alone. `newest` is the newest message on disk; a confirmation beyond it
+    /// says nothing about messages that the store still reads.
     pub(in crate::core::hub) fn confirm(&mut self, newest: u64, received: &Received) -> Vec<(u64, NameKey)> {
         if self.reading && (self.had.received..=newest).contains(&received.received) {
             // The store's answer may contain messages that the user has by now.
@@ -114,22 +116,23 @@ impl Feed {
         arrived
     }
 
-    /// Whether the client lacks messages, none are being read, and there is room for some.
+    /// Whether the store should be read for the client: it lacks messages, no reading is under way, and there is room.
     pub(in crate::core::hub) fn may_catch_up(&self) -> bool {
         !self.live && !self.reading && self.has_room()
     }
 
-    /// The store is asked for messages.
+    /// Notes that the store was asked for messages.
     pub(in crate::core::hub) fn reading_begins(&mut self) {
         self.reading = true;
     }
 
-    /// The store has answered.
+    /// Notes that the store has answered.
     pub(in crate::core::hub) fn reading_ends(&mut self) {
         self.reading = false;
     }
 
-    /// Makes the feed live. Returns whether this is the first time.
+    /// Makes the feed live; called when every message for the client has been sent. Returns whether this is the first
+    /// time, when the client is told that it has caught up.
     pub(in crate::core::hub) fn goes_live(&mut self) -> bool {
         self.live = true;
         !std::mem::replace(&mut self.caught_up, true)
