@@ -69,13 +69,13 @@ impl<T, F: FnMut(Popped<T>, &mut Vec<u8>)> Render<T> for F {
 }
 
 impl<T> OutputQueue<T> {
-    /// Wakes those who wait for the reader.
+    /// Wakes the callers of `close` and `taken`, because the reader has taken something or has stopped.
     fn tell_taken(&self) {
         self.drained.notify_all();
         self.taken.notify_one();
     }
 
-    /// A panic in another thread leaves the queue intact, so a poisoned lock is taken all the same.
+    /// Locks the state, even after a panic in another thread, because that leaves the queue intact.
     fn lock(&self) -> MutexGuard<'_, OutputState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -169,7 +169,7 @@ impl<T: Queued + Send + 'static> Output<T> {
         self.0.lock().outbox.unread()
     }
 
-    /// Waits until the reader has taken something since the last call, or takes nothing any more.
+    /// Waits until the reader has taken something since the last call by anybody, or has stopped. One caller at a time.
     pub async fn taken(&self) {
         self.0.taken.notified().await;
     }
