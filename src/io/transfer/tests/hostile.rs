@@ -51,7 +51,7 @@ fn data_peer_who_is_missing_from_the_roster_of_a_hub_that_has_just_come_back_is_
         let contents = contents.clone();
         std::thread::spawn(move || {
             // Long enough that more is asked meanwhile, and shorter than who is not announced is waited for.
-            std::thread::sleep(Duration::from_millis(300));
+            std::thread::sleep(Duration::from_millis(100));
             contents.set_peers(HashMap::from([(receiver().key, "rita".to_owned())]));
         });
     });
