@@ -58,7 +58,7 @@ fn data_peer_who_is_missing_from_the_roster_of_a_hub_that_has_just_come_back_is_
     assert!(get(&job(&hashed, "a", vec![giver.source("gil")], downloads.path())).is_ok());
 }
 
-/// Changes an offered file, and the contents's idea of it, so that the source does not notice.
+/// Changes an offered file, and what the content store knows of it, so that the source does not notice.
 pub(super) fn forge(giver: &Giver, name: &str, hashed: &Hashed, bytes: &[u8]) {
     fs::write(giver.path(name), bytes).unwrap();
     let fingerprint = Fingerprint::of(&File::open(giver.path(name)).unwrap()).unwrap();
