@@ -34,21 +34,20 @@ impl Hub {
         self.entrance.may_enter(&self.base.at(now), id, None)?;
         let name_key = NameKey::of(&request.name);
         let known = self.entrance.judge(&self.base.at(now), id, &request.name)?;
-        self.enter_or_contest(now, id, Entering { request_id: request_id.clone(), name: request.name, name_key, known })
+        self.enter_or_contest(
+            now,
+            id,
+            Entering { request_id: request_id.clone(), name: request.name, name_key, known },
+        );
+        Ok(())
     }
 
     /// Enters under a name, or contests it if another session has it. The caller has checked that the name is the
     /// client's.
-    pub(super) fn enter_or_contest(&mut self, now: Time, id: PeerId, entering: Entering) -> Result<(), Failure> {
+    pub(super) fn enter_or_contest(&mut self, now: Time, id: PeerId, entering: Entering) {
         match self.base.sessions.named(&entering.name_key) {
-            None => {
-                self.enter(now, id, entering);
-                Ok(())
-            }
-            Some(holder) => {
-                self.contest(now, id, holder, entering);
-                Ok(())
-            }
+            None => self.enter(now, id, entering),
+            Some(holder) => self.contest(now, id, holder, entering),
         }
     }
 

@@ -81,12 +81,9 @@ impl Hub {
             return entry::welcome_again(&mut self.base.at(now), id, request_id, self.feeds.newest());
         }
         let entering = Entering { request_id: request_id.clone(), name, name_key, known: right.known };
-        if let Err(failure) = self
-            .entrance
-            .may_enter(&self.base.at(now), id, None)
-            .and_then(|()| self.enter_or_contest(now, id, entering))
-        {
-            self.base.at(now).refuse(id, request_id, "login", failure);
+        match self.entrance.may_enter(&self.base.at(now), id, None) {
+            Ok(()) => self.enter_or_contest(now, id, entering),
+            Err(failure) => self.base.at(now).refuse(id, request_id, "login", failure),
         }
     }
 

@@ -41,13 +41,7 @@ pub(in crate::core::hub) fn table_page(cx: &mut Cx<'_>, id: PeerId, request: &re
     let text = request.r#match.as_deref().map(str::to_lowercase);
     let wanted = Wanted { prefix: "", owner, text, but: None, limit };
     let (offers, next) = page(cx, &wanted, request.after.as_deref())?;
-    Ok(event::TablePage {
-        revision: cx.journal.state.revision(),
-        changed: cx.journal.state.table().newest(),
-        offers,
-        next,
-    }
-    .into())
+    Ok(as_page(cx, offers, next))
 }
 
 /// One page of the offers in a folder that a client fetches. The client and the owners of these offers are introduced
@@ -66,13 +60,13 @@ pub(in crate::core::hub) fn folder_page(cx: &mut Cx<'_>, id: PeerId, asked: &Fol
             cx.introduce(holder, id);
         }
     }
-    Ok(event::TablePage {
-        revision: cx.journal.state.revision(),
-        changed: cx.journal.state.table().newest(),
-        offers,
-        next,
-    }
-    .into())
+    Ok(as_page(cx, offers, next))
+}
+
+/// A page of the table as its answer; `next` is where the following page starts.
+fn as_page(cx: &Cx<'_>, offers: Vec<Offer>, next: Option<String>) -> Event {
+    let state = &cx.journal.state;
+    event::TablePage { revision: state.revision(), changed: state.table().newest(), offers, next }.into()
 }
 
 /// Takes the price of a page before it is known how much is on it.
