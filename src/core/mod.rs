@@ -17,6 +17,7 @@ pub mod link;
 pub mod outbox;
 pub mod peers;
 pub mod rate;
+pub mod reach;
 pub mod session;
 pub mod slots;
 pub mod time;

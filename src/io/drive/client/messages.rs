@@ -10,6 +10,7 @@ use crate::io::drive::output::Render;
 use crate::io::drive::queued::tell;
 use crate::io::net::Conn;
 use crate::io::net::line_room::Line;
+use crate::io::net::reach::ToHub;
 use crate::protocol::event::OfferProgress;
 use crate::protocol::wire::Received;
 use crate::protocol::{Content, Event, EventLine, Failure};
@@ -55,6 +56,8 @@ pub enum Message {
     Upload(u64, UploadNote),
     /// News of a direct connection.
     Peer(PeerNote),
+    /// Something for the hub about a meeting.
+    ToHub(ToHub),
 }
 
 /// News of a direct connection.
