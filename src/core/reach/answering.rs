@@ -7,6 +7,7 @@ use super::punching::Punching;
 use super::surroundings::Surroundings;
 use super::{Bound, Line, Met, Places};
 use crate::core::time::Time;
+use crate::protocol::Route;
 use crate::protocol::limits::MEETING_TIME;
 
 /// What happens to whoever was asked.
@@ -35,8 +36,8 @@ pub enum AnsweringOutput {
     Tell(u64, Vec<SocketAddr>),
     /// Dial from the meeting's port.
     Dial(Line, SocketAddr),
-    /// Serve this connection to the peer, and to nobody else. On all but the half, greet first.
-    Serve(Line),
+    /// Serve this connection, which takes this way, to the peer, and to nobody else. On all but the half, greet first.
+    Serve(Line, Route),
     /// The meeting is over: close its port and what is not served.
     Over,
 }
@@ -81,10 +82,10 @@ impl Answering {
             }
             // Without a relay, the half only shows the hub where we are.
             AnsweringInput::Open(Line::Half) if !self.met.relays => {}
-            AnsweringInput::Open(line) => self.out.push_back(AnsweringOutput::Serve(line)),
+            AnsweringInput::Open(line) => self.serve(line),
             AnsweringInput::Came(line, from) => {
                 self.punching.came(self.surroundings.as_ref(), line, from);
-                self.out.push_back(AnsweringOutput::Serve(line));
+                self.serve(line);
             }
             AnsweringInput::Failed(line) => self.punching.failed(now, line),
             AnsweringInput::Tick => {}
@@ -111,6 +112,11 @@ impl Answering {
         if let Some(surroundings) = &self.surroundings {
             self.punching.learned(now, surroundings, &self.places);
         }
+    }
+
+    fn serve(&mut self, line: Line) {
+        let route = self.punching.route(line).unwrap_or(Route::Relayed);
+        self.out.push_back(AnsweringOutput::Serve(line, route));
     }
 
     fn end(&mut self) {

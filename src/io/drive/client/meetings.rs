@@ -38,9 +38,9 @@ impl<W: Observer> ClientDriver<W> {
                     tracing::debug!(peer = %met.peer, %hash, "a meeting for something that is not theirs");
                     return None;
                 }
-                Some(Arc::new(move |tcp, peer| door.admit(tcp, peer)))
+                Some(Arc::new(move |tcp, peer, _| door.admit(tcp, peer)))
             }
-            Purpose::Private => None,
+            Purpose::Private => Some(self.peers.door(self.sender.clone())),
         }
     }
 }

@@ -10,8 +10,8 @@ use super::lines::{Lines, Report};
 use super::reacher::{FromHub, Reacher, Serve, ToHub};
 use crate::core::reach::{Answering, AnsweringInput, AnsweringOutput, Line, Met};
 use crate::io::os::clock::until;
-use crate::protocol::PublicKey;
 use crate::protocol::wire::{MEETING_GREETING, MeetAt};
+use crate::protocol::{PublicKey, Route};
 
 /// Comes to a meeting and serves what stands, until it is over.
 pub(super) async fn answer(
@@ -34,9 +34,9 @@ pub(super) async fn answer(
                     reacher.tell_hub(ToHub::MeetAt(MeetAt { meet_at: meeting, inner })).await;
                 }
                 AnsweringOutput::Dial(line, place) => lines.dial(line, place),
-                AnsweringOutput::Serve(line) => {
+                AnsweringOutput::Serve(line, route) => {
                     if let Some(tcp) = lines.take(line) {
-                        tokio::spawn(hand_over(tcp, line, peer, serve.clone()));
+                        tokio::spawn(hand_over(tcp, line, (peer, route), serve.clone()));
                     }
                 }
                 AnsweringOutput::Over => return,
@@ -68,12 +68,12 @@ pub(super) async fn answer(
 }
 
 /// Greets, and lets the server of what is wanted do the rest.
-async fn hand_over(mut tcp: TcpStream, line: Line, peer: PublicKey, serve: Arc<Serve>) {
+async fn hand_over(mut tcp: TcpStream, line: Line, (peer, route): (PublicKey, Route), serve: Arc<Serve>) {
     let greeted = match line {
         Line::Half => Ok(()),
         Line::Direct | Line::Dialled(_) | Line::Came(_) => tcp.write_all(MEETING_GREETING).await,
     };
     if let Ok(tcp) = greeted.and_then(|()| tcp.into_std()) {
-        serve(tcp, peer);
+        serve(tcp, peer, route);
     }
 }

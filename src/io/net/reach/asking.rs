@@ -82,6 +82,7 @@ impl<P: Proving> Race<P> {
                 }
                 AskingOutput::Ask => {
                     let meet = Meet { meet: self.target.peer, ask: self.ask, purpose: self.target.purpose };
+                    self.proving.meets();
                     self.reacher.tell_hub(ToHub::Meet(meet)).await;
                 }
                 AskingOutput::Bind(token) => {

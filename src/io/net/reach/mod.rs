@@ -8,6 +8,7 @@
 //! | `answering.rs` | a meeting that another client has asked for |
 //! | `lines.rs` | the connections of one race or meeting, while they are dialled and when they stand |
 //! | `port.rs` | the fresh port of one meeting |
+//! | `talk.rs` | connections of lines over what a race has brought |
 //! | `surroundings.rs` | the addresses and routers of this machine |
 
 mod answering;
@@ -16,12 +17,14 @@ mod lines;
 mod port;
 mod reacher;
 mod surroundings;
+mod talk;
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
 
 pub use reacher::{Reacher, Serve, Target, ToHub};
+pub use talk::{TalkProving, welcome, welcome_config};
 
 use crate::protocol::{Failure, Route};
 
@@ -38,6 +41,9 @@ pub trait Proving: Send + Sync + 'static {
 
     /// Has the peer prove its key on a connection that stands. We are the TLS client.
     fn prove(&self, tcp: TcpStream) -> Boxed<Result<Self::Stream, Failure>>;
+
+    /// The hub is asked for a meeting: it takes longer now.
+    fn meets(&self) {}
 
     /// Something was sent to whoever waits.
     fn sent(&self) {}

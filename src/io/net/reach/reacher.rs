@@ -31,8 +31,8 @@ const HARD: Duration = Duration::from_secs(600);
 /// Of how many peers that is remembered.
 const HARD_PEERS: usize = 4_096;
 
-/// Serves a connection to the holder of this key, and to nobody else.
-pub type Serve = dyn Fn(TcpStream, PublicKey) + Send + Sync;
+/// Serves a connection, which takes this way, to the holder of this key, and to nobody else.
+pub type Serve = dyn Fn(TcpStream, PublicKey, Route) + Send + Sync;
 
 /// What is to be told to the hub.
 #[derive(Debug)]
