@@ -8,12 +8,18 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use rustix::process::Signal;
+
 use crate::support::environment::started_by;
-use crate::support::scene::welcomed;
+use crate::support::scene::{At, welcomed};
 use crate::support::{Hub, Process, Scene};
 
 /// Set within a laboratory: its options.
 const INSIDE: &str = "POTLUCK_NATLAB_INSIDE";
+
+/// The hub's host.
+pub const HUB: &str = "11.0.0.1";
+pub const HUB_V6: &str = "2600::1";
 
 /// A laboratory, seen from inside.
 pub struct Lab {
@@ -104,13 +110,32 @@ impl Lab {
 
     /// Starts a hub on the open side, with a free port.
     pub fn hub(&self, args: &[&str]) -> Hub {
-        let args = [&["--listen", "11.0.0.1", "--access", "open"], args].concat();
+        self.hub_at(HUB, args)
+    }
+
+    /// Starts a hub with IPv4 and IPv6; its `address` is the one of IPv4.
+    pub fn hub_of_both(&self, args: &[&str]) -> Hub {
+        let hub = self.hub_at("::", args);
+        Hub { address: format!("{HUB}:{}", hub.port), ..hub }
+    }
+
+    fn hub_at(&self, address: &str, args: &[&str]) -> Hub {
+        let args = [&["--listen", address, "--access", "open"], args].concat();
         Hub::start(self.inside("hub", &self.scene.serve(&args)))
     }
 
+    /// Ends a hub with a signal, and starts it again with the same folder and port.
+    pub fn again(&self, mut hub: Hub, signal: Signal, args: &[&str]) -> Hub {
+        hub.process.signal(signal);
+        hub.process.exit();
+        let port = hub.port.to_string();
+        drop(hub);
+        self.hub(&[&["--port", &port], args].concat())
+    }
+
     /// Starts a client inside a host, and waits until it is registered.
-    pub fn client(&self, host: &str, hub: &Hub, name: &str, args: &[&str]) -> Process {
-        let command = self.inside(host, &self.scene.join(&hub.address, name, args));
+    pub fn client(&self, host: &str, hub: &(impl At + ?Sized), name: &str, args: &[&str]) -> Process {
+        let command = self.inside(host, &self.scene.join(&hub.address(), name, args));
         welcomed(self.scene.place(name).start(command, name))
     }
 }

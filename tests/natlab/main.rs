@@ -9,6 +9,9 @@ mod support;
 
 mod best;
 mod changes;
+mod families;
 mod lab;
 mod pairs;
 mod routers;
+mod running;
+mod words;

@@ -5,8 +5,9 @@
 #
 #   natlab.sh [--a KIND] [--b KIND] [--delay SECONDS] [--same] -- COMMAND [ARG…]
 #
-# COMMAND runs outside all hosts. `nsenter --net=/run/netns/HOST …` runs something inside one: hub, a, a2 (both in home a),
-# b, b2 (home b). Within COMMAND the laboratory can be changed:
+# COMMAND runs outside the homes, on a host of its own: 11.0.0.9 and 2600::9 on the open side, which is there for attackers
+# and other strangers. `nsenter --net=/run/netns/HOST …` runs something inside another: hub, a, a2 (both in home a), b, b2
+# (home b). Within COMMAND the laboratory can be changed:
 #
 #   natlab.sh move HOST ADDRESS    the host has this inner address from now on, and its old one no longer
 #   natlab.sh outer HOME ADDRESS   so has the router of a home (a or b) this outer one, and forgets who was connected
@@ -143,6 +144,7 @@ END
     i=$((i + 1))
   done
   ip -n hub -6 route add "2600:0:0:$number::/64" via "2600::$((number + 1))"
+  ip -6 route add "2600:0:0:$number::/64" via "2600::$((number + 1))"
 }
 
 # The ways between the homes, where hosts have public addresses: not over the hub.
@@ -153,7 +155,9 @@ join_homes() {
     . "$LAB/$other"; local neighbour=$top
     . "$LAB/$home"
     case $first in
-      open | firewall) for n in hub "$neighbour"; do ip -n $n route replace "$net.0/24" via "$outer"; done;;
+      open | firewall)
+        ip route replace "$net.0/24" via "$outer"
+        for n in hub "$neighbour"; do ip -n $n route replace "$net.0/24" via "$outer"; done;;
     esac
     ip -n "$neighbour" -6 route replace "2600:0:0:$number::/64" via "2600::$((number + 1))" 2>/dev/null || true # with +v6
     number=$((number + 1))
@@ -161,7 +165,7 @@ join_homes() {
 }
 
 set_up() {
-  local kind_a=cone kind_b=cone delay="" same="" n
+  local kind_a=cone kind_b=cone delay="" same="" n undoubted="echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad"
   while [ $# -gt 0 ]; do
     case $1 in
       --a) kind_a=$2; shift 2;;
@@ -179,9 +183,16 @@ set_up() {
   for n in "${hosts[@]}"; do echo "netns add $n"; done | ip -batch -
   for n in "${hosts[@]}"; do
     ip -n "$n" link set lo up
-    case $kind_a$kind_b in *+v6*) within "$n" sh -c 'echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad';; esac
+    case $kind_a$kind_b in *+v6*) within "$n" sh -c "$undoubted";; esac
   done
   ip link add eth0 netns hub type veth peer name to-hub netns net
+  ip link add eth0 type veth peer name to-test netns net
+  ip -batch - <<END
+    link set lo up
+    address add 11.0.0.9/24 dev eth0
+    address add 2600::9/64 dev eth0 nodad
+    link set eth0 up
+END
   ip -n hub -batch - <<END
     address add 11.0.0.1/24 dev eth0
     address add 2600::1/64 dev eth0 nodad
@@ -191,14 +202,14 @@ END
   home b 2 "$kind_b"
   join_homes
   # The open side: a bridge, or a program that holds each packet for a while (netem is not in every kernel).
-  for n in to-hub to-a to-b; do echo "link set $n up"; done | ip -n net -batch -
+  for n in to-hub to-test to-a to-b; do echo "link set $n up"; done | ip -n net -batch -
   if [ -n "$delay" ]; then
-    exec 3< <(within net python3 "$(dirname "$0")/delay.py" "$delay" to-hub to-a to-b)
+    exec 3< <(within net python3 "$(dirname "$0")/delay.py" "$delay" to-hub to-test to-a to-b)
     read -r -u 3 || die "delay.py does not run"
     exec 3<&-
   else
     { echo "link add open type bridge forward_delay 0 mcast_snooping 0"; echo "link set open up"
-      for n in to-hub to-a to-b; do echo "link set $n master open"; done; } | ip -n net -batch -
+      for n in to-hub to-test to-a to-b; do echo "link set $n master open"; done; } | ip -n net -batch -
   fi
   export TMPDIR=/run # what is left there ends with the laboratory
   exec "$@"
