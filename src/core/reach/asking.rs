@@ -15,6 +15,8 @@ use crate::protocol::{ErrorCode, Failure, Route};
 const HEAD_START: Duration = Duration::from_millis(200);
 /// How long the other ways are tried, once it is known where the other side is, before the relay is used.
 const RELAY_AFTER: Duration = Duration::from_millis(100);
+/// How long the other side may take to come to the meeting.
+const COMING: Duration = Duration::from_secs(4);
 /// How long the hub may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -154,6 +156,9 @@ impl Asking {
             }
             AskingInput::Bound(Err(failure)) => self.no_meeting(failure),
             AskingInput::Places(places) => {
+                if let (Stage::Meeting(_, ends), None) = (&mut self.stage, self.relay_at) {
+                    *ends = now + MEETING_TIME;
+                }
                 self.relay_at.get_or_insert(now + RELAY_AFTER);
                 self.places = places;
                 self.dial_places(now);
@@ -198,7 +203,7 @@ impl Asking {
             Ok(met) => {
                 self.punching.measured(now - since);
                 self.out.push_back(AskingOutput::Bind(met.token.clone()));
-                self.stage = Stage::Meeting(met, now + MEETING_TIME);
+                self.stage = Stage::Meeting(met, now + COMING);
             }
             Err(failure) => self.no_meeting(failure),
         }
