@@ -17,11 +17,13 @@ pub mod link;
 pub mod outbox;
 pub mod peers;
 pub mod rate;
+pub mod safety_number;
 pub mod session;
 pub mod slots;
 pub mod time;
 pub mod timers;
 pub mod told;
+pub mod verify;
 pub mod versioned_map;
 
 pub use fetch::Fetch;
