@@ -104,7 +104,10 @@ impl Hub {
             HubRequest::Register(request) => later(self.register(now, id, request_id, request)),
             HubRequest::Login(request) => later(self.entrance.login(cx, id, request_id, request)),
             HubRequest::Dereg(_) => self.dereg(now, id).map(Some),
-            HubRequest::Status(_) => Ok(Some(people::status(cx))),
+            HubRequest::Status(_) => {
+                let relay = self.meetings.figures(cx, id);
+                Ok(Some(people::status(cx, relay)))
+            }
             HubRequest::Who(request) if request.since.is_some() => {
                 Ok(request.since.map(|seconds| people::here_since(cx, seconds)))
             }

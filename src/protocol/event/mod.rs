@@ -21,7 +21,7 @@ pub use people::{
     PrivateClosed, PrivateMessage, PrivateOpened, RoomChanged, RoomCreated, RoomInvited, RoomJoined, RoomLeft,
     RoomMessage, Rooms, RosterPage, Unblocked, Unfocused, Withheld,
 };
-pub use roster::{Roster, RosterUpdated, Status, StoreTrouble, Visit};
+pub use roster::{RelayFigures, Roster, RosterUpdated, Status, StoreTrouble, Visit};
 pub use session::{
     Bye, CommandHelp, Deregistered, Error, Gap, Help, HubBack, HubLost, Ready, Settings, Synced, Waited, Welcome,
 };

@@ -256,6 +256,14 @@ impl Meetings {
         cx.out.extend(halves.into_iter().map(Output::DropHalf));
     }
 
+    /// What is relayed, for a client that is on the hub's own machine; `None` if there was nothing today.
+    pub(super) fn figures(&mut self, cx: &Cx<'_>, id: PeerId) -> Option<event::RelayFigures> {
+        cx.sessions.get(id).filter(|peer| peer.at.address.ip().is_loopback())?;
+        let (bytes, refused) = self.shares.of_today(cx.today());
+        let streams = self.open.values().filter(|meeting| meeting.joined.is_some()).count() as u64;
+        (streams + bytes + refused > 0).then_some(event::RelayFigures { streams, bytes, refused })
+    }
+
     /// The sizes of all collections, for `Hub::counts`.
     pub(super) fn counts(&self) -> [(&'static str, usize); 5] {
         [
@@ -263,7 +271,7 @@ impl Meetings {
             ("tokens", self.seats.len()),
             ("meetings of sessions", self.of.len()),
             ("counted meetings", self.rates.len()),
-            ("relayed streams", self.shares.figures().0),
+            ("relayed streams", self.shares.streams()),
         ]
     }
 }

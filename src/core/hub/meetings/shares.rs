@@ -102,9 +102,15 @@ impl Shares {
         limits.is_some_and(|limits| used.bytes < limits.day)
     }
 
-    /// Streams now, bytes of today, and meetings of today without relay because something was full.
-    pub(in crate::core::hub) fn figures(&self) -> (usize, u64, u64) {
-        (self.streams, self.bytes, self.refused)
+    /// Bytes of today, and meetings of today without relay because something was full.
+    pub(super) fn of_today(&mut self, today: Timestamp) -> (u64, u64) {
+        self.turn_page(today);
+        (self.bytes, self.refused)
+    }
+
+    /// Streams that are kept for meetings now.
+    pub(super) fn streams(&self) -> usize {
+        self.streams
     }
 
     /// Begins a new day, if it is one.
@@ -134,14 +140,14 @@ mod tests {
         assert_eq!(shares.begin(none, Some(&limits), &key(1)), Err(ErrorCode::RelayFull));
         assert_ne!(shares.begin(none, Some(&limits), &key(2)), Ok(number));
         assert_eq!(shares.begin(none, Some(&limits), &key(3)), Err(ErrorCode::RelayFull));
-        assert_eq!(shares.figures(), (3, 0, 2));
+        assert_eq!((shares.streams(), shares.of_today(none)), (3, (0, 2)));
         assert!(shares.relayed(none, Some(&limits), &key(1), 99));
         assert!(!shares.relayed(none, Some(&limits), &key(1), 1));
         [1, 1, 2].into_iter().for_each(|n| shares.end(&key(n)));
         assert_eq!(shares.begin(none, Some(&limits), &key(1)), Err(ErrorCode::RelayFull));
-        assert_eq!((shares.figures(), shares.used.len()), ((0, 100, 3), 1));
+        assert_eq!((shares.streams(), shares.of_today(none), shares.used.len()), (0, (100, 3), 1));
         // The next day everybody begins anew.
         assert!(shares.begin(Timestamp(DAY), Some(&limits), &key(1)).is_ok());
-        assert_eq!(shares.figures(), (1, 0, 0));
+        assert_eq!((shares.streams(), shares.of_today(Timestamp(DAY))), (1, (0, 0)));
     }
 }

@@ -29,28 +29,35 @@ const PAIR_DESCRIPTORS: usize = 6;
 /// The most connections of a meeting that waits: a half of each side, and one of each over the other family.
 const WAITING_DESCRIPTORS: usize = 4;
 
-/// Meetings that wait, and pairs, if descriptors are plenty.
+/// Meetings that wait, and pairs unless something else was said, if descriptors are plenty.
 const PLENTY: usize = 1_024;
 
 /// What a hub relays between clients that cannot reach each other.
-#[derive(Debug, Clone, Default)]
+///
+/// Whoever wants a connection asks for it, and the bytes of both directions are counted to that client alone.
+#[derive(Debug, Clone)]
 pub struct RelayOptions {
-    /// Whether it relays. By default it does, unless anybody can join it from elsewhere.
+    /// Whether it relays. By default it does, unless it is open to everybody and listens beyond this machine: then keys are
+    /// free, and what counts by them limits nobody.
     pub on: Option<bool>,
-    /// Bytes a second of the streams for which one client has asked; unlimited by default.
+    /// Bytes a second of one client; no limit by default.
     pub rate: Option<u64>,
-    /// Bytes a second of all streams; unlimited by default.
+    /// Bytes a second of all clients; no limit by default.
     pub rate_of_all: Option<u64>,
-    /// Streams at once for which one client has asked; 32 by default.
-    pub streams: Option<usize>,
-    /// Streams at once, of all clients; by default as many as half of the file descriptors allow, at most 1,024.
-    pub streams_of_all: Option<usize>,
-    /// Bytes in a day, of the streams for which one client has asked; unlimited by default.
+    /// Connections of one client at once; 32 by default.
+    pub streams: usize,
+    /// Connections of all clients at once; 1,024 by default. Never more than half of the file descriptors allow, of which
+    /// each takes six.
+    pub streams_of_all: usize,
+    /// Bytes of one client in a day, from midnight to midnight UTC; no limit by default.
     pub day: Option<u64>,
 }
 
-/// Streams at once of one client, unless something else was said.
-const STREAMS: usize = 32;
+impl Default for RelayOptions {
+    fn default() -> Self {
+        Self { on: None, rate: None, rate_of_all: None, streams: 32, streams_of_all: PLENTY, day: None }
+    }
+}
 
 impl RelayOptions {
     /// How clients meet at a hub with this access that listens at this address.
@@ -58,11 +65,11 @@ impl RelayOptions {
         let descriptors = getrlimit(Resource::Nofile).current.map_or(usize::MAX, |all| all as usize);
         // A quarter of the descriptors for meetings that wait, half of them for streams, the rest for everything else.
         let at_once = (descriptors / 4 / WAITING_DESCRIPTORS).clamp(1, PLENTY);
-        let most = (descriptors / 2 / PAIR_DESCRIPTORS).clamp(1, PLENTY);
+        let most = (descriptors / 2 / PAIR_DESCRIPTORS).max(1);
         let on = self.on.unwrap_or(*access != Access::Open || address.is_loopback());
         let limits = || RelayLimits {
-            streams_each: self.streams.unwrap_or(STREAMS),
-            streams: self.streams_of_all.unwrap_or(PLENTY).min(most),
+            streams_each: self.streams,
+            streams: self.streams_of_all.min(most),
             day: self.day.unwrap_or(u64::MAX),
         };
         let secret = random_bytes().map_err(Failure::internal)?;
