@@ -304,7 +304,7 @@ impl Asking {
             }
             Stage::Before(_) | Stage::Asked(_) | Stage::Meeting(..) | Stage::None => {}
         }
-        let waits = self.relay_at.is_some_and(|at| at > now) && self.punching.is_trying();
+        let waits = self.relay_at.is_some_and(|at| at > now) && !self.punching.has_given_up();
         if self.may_relay() && self.relay_at.is_some() && !waits {
             self.proving.insert(Line::Half);
             self.out.push_back(AskingOutput::Prove(Line::Half));
