@@ -12,6 +12,7 @@ pub mod digest;
 pub mod fetch;
 pub mod few;
 pub mod flow;
+pub mod happy_eyeballs;
 pub mod hub;
 pub mod link;
 pub mod outbox;
