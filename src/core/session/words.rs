@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::meetings::MeetingNews;
 use super::notes::{FilesChanged, Hashed, Offering, UploadNote};
 use crate::core::fetch::{FetchPlan, Source, TransferNote};
 use crate::core::link::LinkConfig;
@@ -14,7 +15,7 @@ use crate::protocol::line::BadLine;
 use crate::protocol::name::NameKey;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
-use crate::protocol::wire::{Frame, Received};
+use crate::protocol::wire::{Frame, Meet, MeetAt, Received};
 use crate::protocol::{
     Content, ContentHash, EventLine, Failure, Follows, PublicKey, RequestLine, Timestamp, event, request,
 };
@@ -143,6 +144,10 @@ pub enum Input<'a> {
     PrivateLost(Option<(&'a str, u64)>),
     /// An input about a direct connection.
     Peer(PeerInput<'a>),
+    /// A meeting with another client is wanted. It is answered by [`Output::Meeting`], unless the hub is lost meanwhile.
+    Meet(Meet),
+    /// Where we can be reached at a meeting.
+    MeetAt(MeetAt),
     /// A timer is due.
     Tick,
 }
@@ -208,6 +213,8 @@ pub enum Output {
     Shown(String, Received),
     /// An output about a direct connection.
     Peer(PeerOutput),
+    /// What the hub says of a meeting.
+    Meeting(MeetingNews),
     /// Tell the user, but not on standard output, that the end waits for standard output to be read.
     Unread,
     /// End the program with this exit code.
