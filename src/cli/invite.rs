@@ -43,7 +43,7 @@ enum What {
         /// For how long it is good, such as 12h or 30d; `never` sets no end.
         #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = expires)]
         expires: Bound<Duration>,
-        /// The host and port in the link [default: where the hub listened last].
+        /// The hosts and ports in the link, with commas between them [default: those of the hub's own link].
         #[arg(long, value_name = "HOST[:PORT]", value_parser = host)]
         host: Option<JoinLink>,
     },

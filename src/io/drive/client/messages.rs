@@ -29,8 +29,8 @@ pub fn mailbox() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
 pub enum Message {
     /// End the program with this exit code.
     Interrupt(u8),
-    /// The hub is connected; the connection has this number.
-    Connected(u64, Box<ConnBox>),
+    /// The hub is connected; the connection has this number, and leads to this `HOST:PORT`.
+    Connected(u64, Box<ConnBox>, String),
     /// The hub could not be reached.
     ConnectFailed(Failure),
     /// A line from the hub, on the connection of this number.
