@@ -1,9 +1,12 @@
 //! A hub's store in memory. It answers every query like the real one.
 
+mod keeper;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::digest::Digest;
-use crate::protocol::invite::{InviteDigest, InviteRecord};
+use crate::protocol::code::Nameplate;
+use crate::protocol::invite::{CodeRecord, InviteDigest, InviteRecord};
 use crate::protocol::limits::{FAILURES_COUNTED, REQUESTS_IN_FLIGHT, VISITS_LOADED};
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{
@@ -33,6 +36,7 @@ pub struct MemoryStore {
     copies: BTreeMap<(NameKey, String), CopyRecord>,
     invites: BTreeMap<InviteDigest, InviteRecord>,
     invited: BTreeSet<(InviteDigest, PublicKey)>,
+    codes: BTreeMap<Nameplate, (CodeRecord, InviteDigest)>,
 }
 
 /// The highest numbers that were ever given.
@@ -62,6 +66,14 @@ impl MemoryStore {
                 let fresh = self.invited.insert((*digest, *key));
                 if let Some(invite) = self.invites.get_mut(digest) {
                     invite.spent += u64::from(fresh);
+                }
+            }
+            Record::Code { nameplate, right, answered, void } => {
+                if let Some((code, _)) = self.codes.get_mut(nameplate) {
+                    (code.right, code.answered) = (code.right.max(*right), *answered);
+                    if *void {
+                        (code.code, code.secret) = (None, String::new());
+                    }
                 }
             }
             Record::Name { name, name_key, key, since, credential } => {
@@ -168,50 +180,6 @@ impl MemoryStore {
         }
     }
 
-    /// Makes a name an account, and forgets its keys.
-    pub fn add_account(&mut self, name: &str, password: &str) {
-        let received = self.names.get(&NameKey::of(name)).map_or(0, |owner| owner.received);
-        self.last.credential += 1;
-        let password = Some((Password(password.to_owned()), self.last.credential));
-        let owner = Owner { name: name.to_owned(), since: 0, password, received, keys: BTreeSet::new() };
-        self.names.insert(NameKey::of(name), owner);
-    }
-
-    /// Removes a name with its keys, rooms and blocks, and what it has received, as the keeper's command does.
-    pub fn remove_name(&mut self, name_key: &NameKey) {
-        self.names.remove(name_key);
-        self.there.remove(name_key);
-        self.answers.remove(name_key);
-        self.blocks.retain(|(by, whom)| by != name_key && whom != name_key);
-        for room in self.rooms.values_mut() {
-            room.members.retain(|(member, ..)| member != name_key);
-        }
-        let nobody = name_key.without_owner();
-        for kept in self.messages.values_mut() {
-            if kept.from_key == *name_key {
-                kept.from_key = nobody.clone();
-            }
-            if let Destination::Person { name_key: to, .. } = &mut kept.destination
-                && to == name_key
-            {
-                *to = nobody.clone();
-            }
-        }
-        let theirs = self.asked.extract_if(.., |(name, _)| name == name_key).collect::<Vec<_>>();
-        self.asked.extend(theirs.into_iter().map(|(_, key)| (nobody.clone(), key)));
-    }
-
-    /// Adds an invite.
-    pub fn add_invite(&mut self, invite: InviteRecord) {
-        self.invites.insert(invite.digest, invite);
-    }
-
-    /// The account with this name, if this is its password.
-    pub fn check(&self, name_key: &NameKey, password: &Password) -> Option<NameRecord> {
-        let owner = self.names.get(name_key)?;
-        owner.password.as_ref().filter(|(theirs, _)| theirs == password).map(|_| self.name(name_key, owner))
-    }
-
     fn name(&self, name_key: &NameKey, owner: &Owner) -> NameRecord {
         let theirs =
             self.messages.range(owner.received + 1..).filter(|(_, kept)| recipient(kept).as_ref() == Some(name_key));
@@ -297,7 +265,7 @@ impl MemoryStore {
                 }
                 match take(found.rev(), query.limit, query.bytes) {
                     Found::Messages(newest, more) => Found::Messages(newest.into_iter().rev().collect(), more),
-                    other @ (Found::PastAnswers(_) | Found::TrimPoint(_) | Found::Invite(_)) => other,
+                    other @ (Found::PastAnswers(_) | Found::TrimPoint(_) | Found::Invite(_) | Found::Code(_)) => other,
                 }
             }
             Query::PastAnswers { instance, name_key: by } => {
@@ -315,6 +283,11 @@ impl MemoryStore {
                 Found::PastAnswers(past)
             }
             Query::TrimPoint { since, bytes } => Found::TrimPoint(self.trim_point(*since, *bytes)),
+            Query::Code(nameplate) => {
+                let code = self.codes.get(nameplate);
+                let both = code.and_then(|(code, digest)| Some((code.clone(), self.invites.get(digest)?.clone())));
+                Found::Code(both.map(Box::new))
+            }
             Query::Invite { digest, key } => {
                 let counted = self.invited.contains(&(*digest, *key));
                 Found::Invite(self.invites.get(digest).map(|invite| (invite.clone(), counted)))

@@ -98,6 +98,14 @@ fn text(event: &LogEvent) -> String {
         LogEvent::InviteSpent(body) => {
             format!("invite {} has let {} in", escape(&body.invite), escape(&body.name))
         }
+        LogEvent::CodeUsed(body) => {
+            format!("{} has come with the code of invite {}", escape(&body.address), escape(&body.invite))
+        }
+        LogEvent::CodeGuessed(body) => format!(
+            "the code of invite {} is void: a wrong guess from {}, or it broke off",
+            escape(&body.invite),
+            escape(&body.address)
+        ),
         LogEvent::MessageStored(body) => stored(body),
         LogEvent::MessageDelivered(body) => {
             format!("message {} from {} delivered to {}", body.number, escape(&body.from), escape(&body.to))

@@ -41,6 +41,11 @@ pub(super) fn store_record(database: &Connection, record: &Record, work: &mut Wo
                 ON CONFLICT DO UPDATE SET revoked = excluded.revoked",
             params![digest.0, key.0],
         ),
+        Record::Code { nameplate, right, answered, void } => run(
+            "UPDATE codes SET right = max(right, ?2), answered = ?3,
+                code = iif(?4, '', code), secret = iif(?4, '', secret) WHERE nameplate = ?1",
+            params![nameplate, integer(*right), answered, void],
+        ),
         Record::Name { name, name_key, key, since, credential } => {
             keep_name(database, (name, name_key), key, *since, *credential)
         }

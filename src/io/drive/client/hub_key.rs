@@ -1,5 +1,6 @@
 //! Which key the hub must prove, and what to tell the user if it proves another one.
 
+use super::code::redeem;
 use super::{ClientDriver, ConnBox, Message, Observer};
 use crate::io::net::connect_host;
 use crate::io::state::home::Home;
@@ -24,15 +25,25 @@ impl<W: Observer> ClientDriver<W> {
         self.hub.next_conn += 1;
         let (sender, identity, transport) = (self.sender.clone(), self.local.clone(), self.options.transport);
         let (hub, home) = (self.options.hub.clone(), self.options.folders.home.clone());
-        let expected = self.expected();
+        let (expected, code) = (self.expected(), self.hub.code.clone());
         tokio::spawn(async move {
-            let connected = match expected {
-                Ok((key, source)) => connect_host(&hub.host, hub.port, &identity, key, transport)
-                    .await
-                    .map_err(|failure| explained(failure, source, &hub.host_port(), &home)),
-                Err(failure) => Err(failure),
+            let connected = async {
+                let (mut key, source) = expected?;
+                let told = |failure| explained(failure, source, &hub.host_port(), &home);
+                if let Some(code) = code {
+                    let (file, place) = (home.redeemed(), hub.host_port());
+                    let redeemed = match file.get(&place, &code) {
+                        Some(redeemed) => redeemed,
+                        None => redeem(&hub, &code, &identity, key, transport).await.map_err(told)?,
+                    };
+                    // Without it, the code could not be used again after a name that is taken.
+                    let _ = file.set(&place, &code, &redeemed);
+                    key = Some(redeemed.key);
+                    let _ = sender.send(Message::Redeemed(redeemed)).await;
+                }
+                connect_host(&hub.host, hub.port, &identity, key, transport).await.map_err(told)
             };
-            let message = match connected {
+            let message = match connected.await {
                 Ok(connection) => Message::Connected(conn, Box::new(ConnBox(connection))),
                 Err(failure) => Message::ConnectFailed(failure),
             };

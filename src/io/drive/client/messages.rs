@@ -1,5 +1,6 @@
 //! The messages to the client's driver, and the report of messages that were written to the user.
 
+use crate::io::state::redeemed::Redeemed;
 use tokio::sync::mpsc;
 
 use super::{ClientDriver, Observer};
@@ -27,6 +28,8 @@ pub fn mailbox() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
 pub enum Message {
     /// End the program with this exit code.
     Interrupt(u8),
+    /// The code was exchanged for the hub's key and an invite.
+    Redeemed(Redeemed),
     /// The hub is connected; the connection has this number.
     Connected(u64, Box<ConnBox>),
     /// The hub could not be reached.

@@ -8,11 +8,12 @@ use tokio::sync::mpsc;
 
 use super::{FilesOptions, HubDriver, HubFileServer, Mailbox, Message, mailbox};
 use crate::core::LinkConfig;
-use crate::core::hub::{Access, HubConfig, LoginPolicy, Retention};
+use crate::core::hub::{Access, HubConfig, HubKeys, LoginPolicy, Retention};
+use crate::core::secrets::Secrets;
 use crate::io::fs::check_dir;
 use crate::io::net::identity::Identity;
 use crate::io::net::{ListenLimits, Listener};
-use crate::io::os::clock::{Clock, random};
+use crate::io::os::clock::{Clock, random, secret_seed};
 use crate::io::store::Store;
 use crate::io::store::passwords::Checker;
 use crate::io::store::writer::StoreWriter;
@@ -114,6 +115,7 @@ impl OpenHub {
             access: options.access.unwrap_or(loopback),
             logins: options.logins,
             keep: options.keep,
+            keys: HubKeys { key: identity.key, secrets: Secrets::new(secret_seed().map_err(Failure::internal)?) },
             run: random().map_err(Failure::internal)?,
             epoch: clock.epoch(),
         };
@@ -194,5 +196,5 @@ fn join_link(host: Option<String>, address: SocketAddr, identity: &Identity) -> 
         true => rustix::system::uname().nodename().to_string_lossy().into_owned(),
         false => address.ip().to_string(),
     });
-    JoinLink { name: None, host, port: address.port(), key: Some(identity.key), invite: None }
+    JoinLink { name: None, host, port: address.port(), key: Some(identity.key), invite: None, code: None }
 }
