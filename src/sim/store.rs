@@ -34,7 +34,13 @@ pub struct MemoryStore {
     visits: BTreeMap<(u64, u64), VisitRecord>,
     failures: BTreeMap<String, FailureRecord>,
     copies: BTreeMap<(NameKey, String), CopyRecord>,
-    invites: BTreeMap<InviteDigest, InviteRecord>,
+    invites: Invites,
+}
+
+/// The invites, whom each has let in, and the short codes of some.
+#[derive(Debug, Clone, Default)]
+struct Invites {
+    all: BTreeMap<InviteDigest, InviteRecord>,
     invited: BTreeSet<(InviteDigest, PublicKey)>,
     codes: BTreeMap<Nameplate, (CodeRecord, InviteDigest)>,
 }
@@ -63,13 +69,13 @@ impl MemoryStore {
     pub fn keep(&mut self, record: &Record) {
         match record {
             Record::InviteSpent { digest, key } => {
-                let fresh = self.invited.insert((*digest, *key));
-                if let Some(invite) = self.invites.get_mut(digest) {
+                let fresh = self.invites.invited.insert((*digest, *key));
+                if let Some(invite) = self.invites.all.get_mut(digest) {
                     invite.spent += u64::from(fresh);
                 }
             }
             Record::Code { nameplate, right, answered, void } => {
-                if let Some((code, _)) = self.codes.get_mut(nameplate) {
+                if let Some((code, _)) = self.invites.codes.get_mut(nameplate) {
                     (code.right, code.answered) = (code.right.max(*right), *answered);
                     if *void {
                         (code.code, code.secret) = (None, String::new());
@@ -215,7 +221,7 @@ impl MemoryStore {
             rooms: self.rooms.values().cloned().collect(),
             visits,
             failures,
-            invited: self.invited.iter().copied().collect(),
+            invited: self.invites.invited.iter().copied().collect(),
             copies: self.copies.values().cloned().collect(),
             waiting: self.waiting(),
             there: self.there.iter().map(|(name_key, spans)| (name_key.clone(), as_spans(spans))).collect(),
@@ -284,13 +290,13 @@ impl MemoryStore {
             }
             Query::TrimPoint { since, bytes } => Found::TrimPoint(self.trim_point(*since, *bytes)),
             Query::Code(nameplate) => {
-                let code = self.codes.get(nameplate);
-                let both = code.and_then(|(code, digest)| Some((code.clone(), self.invites.get(digest)?.clone())));
+                let code = self.invites.codes.get(nameplate);
+                let both = code.and_then(|(code, digest)| Some((code.clone(), self.invites.all.get(digest)?.clone())));
                 Found::Code(both.map(Box::new))
             }
             Query::Invite { digest, key } => {
-                let counted = self.invited.contains(&(*digest, *key));
-                Found::Invite(self.invites.get(digest).map(|invite| (invite.clone(), counted)))
+                let counted = self.invites.invited.contains(&(*digest, *key));
+                Found::Invite(self.invites.all.get(digest).map(|invite| (invite.clone(), counted)))
             }
         }
     }

@@ -44,12 +44,12 @@ impl MemoryStore {
 
     /// Adds an invite.
     pub fn add_invite(&mut self, invite: InviteRecord) {
-        self.invites.insert(invite.digest, invite);
+        self.invites.all.insert(invite.digest, invite);
     }
 
     /// Adds an invite with its code.
     pub fn add_code(&mut self, invite: InviteRecord, code: CodeRecord) {
-        self.codes.insert(code.nameplate, (code, invite.digest));
+        self.invites.codes.insert(code.nameplate, (code, invite.digest));
         self.add_invite(invite);
     }
 
