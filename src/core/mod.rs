@@ -18,6 +18,7 @@ pub mod link;
 pub mod outbox;
 pub mod peers;
 pub mod rate;
+pub mod reach;
 pub mod secrets;
 pub mod session;
 pub mod slots;
