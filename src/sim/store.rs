@@ -64,23 +64,30 @@ struct Owner {
     keys: BTreeSet<PublicKey>,
 }
 
+impl Invites {
+    fn spend(&mut self, digest: InviteDigest, key: PublicKey) {
+        let fresh = self.invited.insert((digest, key));
+        if let Some(invite) = self.all.get_mut(&digest) {
+            invite.spent += u64::from(fresh);
+        }
+    }
+
+    fn use_code(&mut self, nameplate: Nameplate, right: u64, answered: bool, void: bool) {
+        let Some((code, _)) = self.codes.get_mut(&nameplate) else { return };
+        (code.right, code.answered) = (code.right.max(right), answered);
+        if void {
+            (code.code, code.secret) = (None, String::new());
+        }
+    }
+}
+
 impl MemoryStore {
     /// Stores a record. Storing it twice has the same effect as once.
     pub fn keep(&mut self, record: &Record) {
         match record {
-            Record::InviteSpent { digest, key } => {
-                let fresh = self.invites.invited.insert((*digest, *key));
-                if let Some(invite) = self.invites.all.get_mut(digest) {
-                    invite.spent += u64::from(fresh);
-                }
-            }
+            Record::InviteSpent { digest, key } => self.invites.spend(*digest, *key),
             Record::Code { nameplate, right, answered, void } => {
-                if let Some((code, _)) = self.invites.codes.get_mut(nameplate) {
-                    (code.right, code.answered) = (code.right.max(*right), *answered);
-                    if *void {
-                        (code.code, code.secret) = (None, String::new());
-                    }
-                }
+                self.invites.use_code(*nameplate, *right, *answered, *void)
             }
             Record::Name { name, name_key, key, since, credential } => {
                 self.keep_name(name, name_key, *key, *since, *credential)
