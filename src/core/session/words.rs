@@ -102,6 +102,8 @@ pub enum Input<'a> {
     Request(RequestLine),
     /// The input has ended.
     EndOfInput,
+    /// The driver has got an invite for a code: its secret, for the next hello.
+    Invited(String),
     /// The user wants to end now, with this exit code.
     Interrupt(u8),
     /// The address under which we reach the hub, and the key that it has proved.
