@@ -200,6 +200,15 @@ pub const RECENT_BYTES: usize = 4 << 20;
 /// Answers that wait for the hub's disk. While there are as many, the hub starts no requests.
 pub const COMMITS_WAITING: usize = 16_384;
 
+/// Addresses that one side of a meeting may be reached at: those of its interfaces, and those that the hub saw.
+pub const MEETING_PLACES: usize = 4;
+
+/// How long a meeting waits for its halves and for a connection, and after that is over.
+pub const MEETING_TIME: Duration = Duration::from_secs(10);
+
+/// Meetings of each pair of clients in a minute.
+pub const MEETINGS_OF_A_PAIR: u32 = 10;
+
 /// People whom one person may block.
 pub const BLOCKS: usize = 1_000;
 

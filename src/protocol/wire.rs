@@ -7,6 +7,7 @@
 //! bodies, and never parses them.
 
 mod files;
+mod meeting;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub use files::*;
+pub use meeting::{MEETING_GREETING, Meet, MeetAt, Purpose, RELAY_GREETING};
 
 use super::event;
 use super::line::{BadLine, RequestLine, parse_json};
@@ -183,6 +185,10 @@ pub enum Ask {
     Gone(Gone),
     /// Asks for the next page of the offers in a folder that this client fetches.
     Folder(Folder),
+    /// Asks for a meeting with another client.
+    Meet(Meet),
+    /// Where this side of a meeting can be reached.
+    MeetAt(MeetAt),
 }
 
 /// Confirms messages: the user has received all up to a number, except those listed. The hub starts to send messages
@@ -229,6 +235,8 @@ impl Ask {
             Self::NotTaken(not_taken) => to_json(not_taken).into(),
             Self::Gone(gone) => to_json(gone).into(),
             Self::Folder(folder) => to_json(folder).into(),
+            Self::Meet(meet) => to_json(meet).into(),
+            Self::MeetAt(meet_at) => to_json(meet_at).into(),
         }
     }
 
@@ -258,6 +266,12 @@ impl Ask {
         if body.starts_with(r#"{"settled":"#) {
             return serde_json::from_str(body).map(Self::Settled).map_err(bad);
         }
+        if body.starts_with(r#"{"meet":"#) {
+            return serde_json::from_str(body).map(Self::Meet).map_err(bad);
+        }
+        if body.starts_with(r#"{"meet_at":"#) {
+            return serde_json::from_str(body).map(Self::MeetAt).map_err(bad);
+        }
         let ours = [r#""publish":"#, r#""push":"#, r#""gone":"#, r#""folder":"#];
         if !body.starts_with(r#"{"id":"#) || !ours.iter().any(|word| body.contains(word)) {
             return parse_json(body).map(Self::Request);
@@ -284,7 +298,7 @@ impl Ask {
             Self::Request(line) => Some(line.request.rules().turn),
             Self::Publish(_) | Self::Push(_) | Self::Gone(_) | Self::Folder(_) => Some(Turn::InOrder),
             Self::Received(_) | Self::Unreachable(_) | Self::Have(_) | Self::Settled(_) => None,
-            Self::TakeBack(_) | Self::NotTaken(_) => None,
+            Self::TakeBack(_) | Self::NotTaken(_) | Self::Meet(_) | Self::MeetAt(_) => None,
         }
     }
 
@@ -297,7 +311,7 @@ impl Ask {
             Self::Gone(gone) => Some(Id::Number(gone.id)),
             Self::Folder(folder) => Some(Id::Number(folder.id)),
             Self::Received(_) | Self::Unreachable(_) | Self::Have(_) | Self::Settled(_) => None,
-            Self::TakeBack(_) | Self::NotTaken(_) => None,
+            Self::TakeBack(_) | Self::NotTaken(_) | Self::Meet(_) | Self::MeetAt(_) => None,
         }
     }
 }
@@ -305,8 +319,8 @@ impl Ask {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::ContentHash;
     use crate::protocol::types::Content;
+    use crate::protocol::{ContentHash, PublicKey};
 
     #[test]
     fn frames_read_back() {
@@ -348,6 +362,8 @@ mod tests {
             Ask::TakeBack(TakeBack { take_back: 9 }),
             Ask::NotTaken(NotTaken { not_taken: 9 }),
             Ask::Gone(Gone { id: 7, gone: vec!["a".into()] }),
+            Ask::Meet(Meet { meet: PublicKey([3; 32]), ask: 1, purpose: Purpose::Content(ContentHash([2; 32])) }),
+            Ask::MeetAt(MeetAt { meet_at: 7, inner: vec!["192.168.1.7:40007".parse().unwrap()] }),
             Ask::Folder(Folder { id: 8, folder: "a/".into(), from: None, after: "a/b/erin".into() }),
         ] {
             assert_eq!(Ask::parse(&ask.to_body()).unwrap(), ask);

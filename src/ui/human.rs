@@ -96,6 +96,9 @@ pub fn render(line: &EventLine, style: Style) -> String {
         | Event::TablePage(_)
         | Event::RosterPage(_)
         | Event::Introduced(_)
+        | Event::Meeting(_)
+        | Event::MeetingPlaces(_)
+        | Event::MeetingRefused(_)
         | Event::Stored(_) => String::new(),
     }
 }

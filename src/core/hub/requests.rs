@@ -48,6 +48,8 @@ impl Hub {
             Ask::Settled(settled) => return self.files.holders.settle(id, &settled.settled),
             Ask::TakeBack(push) => return pushes::take_back(&mut self.base.at(now), id, push.take_back),
             Ask::NotTaken(push) => return pushes::not_taken(&mut self.base.at(now), id, push.not_taken),
+            // A client above its rate is ignored here: there will be no meeting.
+            Ask::Meet(_) | Ask::MeetAt(_) => return,
             Ask::Folder(folder) => ("get", pages::folder_page(&mut self.base.at(now), id, &folder).map(Some)),
             Ask::Unreachable(doubt) => return roster::doubt(&mut self.base.at(now), id, &doubt.unreachable),
             Ask::Gone(gone) => ("withdraw", self.files.gone(&mut self.base.at(now), id, gone.gone).map(Some)),

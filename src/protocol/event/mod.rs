@@ -3,6 +3,7 @@
 //! Readers must ignore fields and events that they do not know. So fields may be added, but never change their meaning.
 
 mod files;
+mod meetings;
 mod people;
 mod roster;
 mod session;
@@ -14,6 +15,7 @@ pub use files::{
     Chunks, DirSet, Found, Holder, Located, OfferAcked, OfferChanged, OfferKept, OfferProgress, SourcesUpdated, Stored,
     Table, TablePage, TableUnfollowed, TableUpdated, Withdrawn,
 };
+pub use meetings::{Meeting, MeetingPlaces, MeetingRefused};
 pub use people::{
     Blocked, Blocks, CaughtUp, Focused, History, Introduced, Members, Message, MessageAcked, MessageDelivered, Pong,
     PrivateClosed, PrivateMessage, PrivateOpened, RoomChanged, RoomCreated, RoomInvited, RoomJoined, RoomLeft,
@@ -175,6 +177,12 @@ event_table! {
         RosterPage(RosterPage) = "roster-page", told: Between, r#"{"revision":20,"changed":20,"clients":[],"next":4}"#;
         /// Between hub and client only: a client that this one deals with, told to those that do not follow the roster.
         Introduced(Introduced) = "introduced", told: Between, r#"{"client":{"name":"dora","number":4,"state":"online","since":"2026-01-02T03:04:05.678Z","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","address":"127.0.0.1","port":40001,"link_port":40002}}"#;
+        /// Between hub and client only: this client and another one want a connection with each other.
+        Meeting(Meeting) = "meeting", told: Between, r#"{"meeting":7,"ask":1,"peer":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","name":"erin","purpose":"private","token":"00112233445566778899aabbccddeeff","relays":true}"#;
+        /// Between hub and client only: where the other side of a meeting may be reached.
+        MeetingPlaces(MeetingPlaces) = "meeting-places", told: Between, weighs: |places| 64 * (places.outer.len() + places.inner.len()), r#"{"meeting":7,"outer":["203.0.113.3:5000"],"inner":["192.168.1.7:40007"]}"#;
+        /// Between hub and client only: there is no meeting with that client.
+        MeetingRefused(MeetingRefused) = "meeting-refused", told: Between, r#"{"ask":1,"code":"not-online","message":"That client is not there."}"#;
         /// Between hub and client only: all messages that were kept for this client have been sent.
         CaughtUp(CaughtUp) = "caught-up", told: Between, r#"{"number":41}"#;
         /// Between hub and client only: a message that this client must not show.
