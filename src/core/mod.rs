@@ -9,6 +9,7 @@
 pub mod answers;
 pub mod dials;
 pub mod digest;
+pub mod exchange;
 pub mod fetch;
 pub mod few;
 pub mod flow;
@@ -17,6 +18,8 @@ pub mod link;
 pub mod outbox;
 pub mod peers;
 pub mod rate;
+pub mod reach;
+pub mod secrets;
 pub mod session;
 pub mod slots;
 pub mod time;

@@ -6,6 +6,8 @@
 mod bytes32;
 pub mod cause;
 mod chunk_set;
+pub mod code;
+mod code_words;
 pub mod data;
 mod error;
 pub mod event;
@@ -45,6 +47,7 @@ pub mod wire;
 
 pub use bytes32::{ContentHash, NotBytes32, PublicKey};
 pub use chunk_set::ChunkSet;
+pub use code::Code;
 pub use error::{At, ErrorCode, Failure, Retry};
 pub use event::Event;
 pub use follow::{Follow, Follows};

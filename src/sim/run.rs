@@ -216,6 +216,7 @@ impl Sim {
             Output::Fetch(transfer, plan) => self.fetch(client, transfer, plan),
             Output::CancelFetch(transfer) => self.cancel_fetch(client, transfer),
             Output::CancelUpload(upload) => self.cancel_upload(client, upload),
+            Output::Meeting(_) => {}
             Output::Peer(output) => self.do_for_peer(client, output),
             Output::Unread => {}
             Output::End(code) => self.actors[client].ended = Some(code),

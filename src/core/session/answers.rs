@@ -1,6 +1,7 @@
 //! Handles what the hub tells the client: events for everybody, and the answers to what it was asked.
 
 use super::asks::Origin;
+use super::meetings::MeetingNews;
 use super::paged_answer::PagedAnswer;
 use super::pending::Pending;
 use super::replica::ChangedKeys;
@@ -39,7 +40,10 @@ impl Session {
             let keys = self.replica.meet(&introduced.client);
             self.people_changed(now, std::slice::from_ref(&introduced.client), keys);
         } else {
-            self.told_of_messages(now, event);
+            match MeetingNews::of(event) {
+                Ok(news) => self.cx.output(Output::Meeting(news)),
+                Err(event) => self.told_of_messages(now, event),
+            }
         }
     }
 

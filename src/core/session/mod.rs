@@ -29,6 +29,7 @@ mod effects;
 mod ending;
 mod hashing_hold;
 mod inbox;
+mod meetings;
 mod notes;
 mod offers;
 mod paged_answer;
@@ -50,11 +51,13 @@ use super::time::Time;
 use super::timers::Timers;
 pub use crate::core::fetch::TransferNote;
 use crate::protocol::line::BadLine;
+use crate::protocol::wire::Ask;
 use crate::protocol::{At, ErrorCode, Failure, Request, RequestLine, Speaker};
 use context::Context;
 use ending::Ending;
 use inbox::Inbox;
 pub use inbox::{is_private, number_of};
+pub use meetings::MeetingNews;
 pub use notes::{FilesChanged, Hashed, Offering, UploadNote};
 use offers::Offers;
 use pending::{Pending, RequestId, Waiting};
@@ -149,6 +152,8 @@ impl Session {
             Input::PrivatesWritten(count) => self.privates.written(now, count),
             Input::PrivateLost(from) => self.privates.lost(now, cx, &mut self.inbox, from),
             Input::Peer(input) => self.privates.handle(now, cx, &mut self.inbox, &self.replica, input),
+            Input::Meet(meet) => meetings::meet(now, cx, meet),
+            Input::MeetAt(places) => cx.send_if_in(now, Ask::MeetAt(places)),
             Input::Tick => {}
         }
     }

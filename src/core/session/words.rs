@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::meetings::MeetingNews;
 use super::notes::{FilesChanged, Hashed, Offering, UploadNote};
 use crate::core::fetch::{FetchPlan, Source, TransferNote};
 use crate::core::link::LinkConfig;
@@ -12,7 +13,7 @@ use crate::protocol::event::Settings;
 use crate::protocol::line::BadLine;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
-use crate::protocol::wire::{Frame, Received};
+use crate::protocol::wire::{Frame, Meet, MeetAt, Received};
 use crate::protocol::{Content, ContentHash, EventLine, Failure, Follows, PublicKey, RequestLine, Timestamp, event};
 
 /// Whose pushes are accepted without asking.
@@ -135,6 +136,10 @@ pub enum Input<'a> {
     PrivateLost(Option<(&'a str, u64)>),
     /// An input about a direct connection.
     Peer(PeerInput<'a>),
+    /// A meeting with another client is wanted. It is answered by [`Output::Meeting`], unless the hub is lost meanwhile.
+    Meet(Meet),
+    /// Where we can be reached at a meeting.
+    MeetAt(MeetAt),
     /// A timer is due.
     Tick,
 }
@@ -193,6 +198,8 @@ pub enum Output {
     Shown(String, Received),
     /// An output about a direct connection.
     Peer(PeerOutput),
+    /// What the hub says of a meeting.
+    Meeting(MeetingNews),
     /// Tell the user, but not on standard output, that the end waits for standard output to be read.
     Unread,
     /// End the program with this exit code.

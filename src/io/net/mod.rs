@@ -13,6 +13,7 @@
 //! | `quic.rs`, `tcp.rs` | one transport each: its tuning and its handshakes |
 //! | `tcp_stream.rs` | the TLS stream over TCP, shared by its two halves |
 //! | `lines.rs` | reading and writing, the same for both |
+//! | `reach/` | a connection to a peer, whatever routers are between |
 //! | `connection.rs`, `line_room.rs` | a connection's two loops, and the memory that long lines may take |
 //! | `identity.rs`, `tls.rs` | key pairs, and TLS that proves them |
 //! | `bind.rs` | the ports of a client |
@@ -29,6 +30,7 @@ mod listener;
 mod missed;
 mod pending;
 mod quic;
+pub mod reach;
 mod tcp;
 mod tcp_stream;
 pub mod tls;

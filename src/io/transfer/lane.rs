@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::dial::dial;
 use super::driver::{Dial, Driver, NumberedWriter};
+use super::reach::reach;
 use super::socket::{Broken, Hangup};
 use super::stream::ClientStream;
 use crate::core::fetch::{Input, Job, Lane, LaneError, Output};
@@ -89,7 +89,8 @@ pub(super) fn run_lane(driver: &Driver<'_>, dial: Dial, hangup: Hangup) {
 
 fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop> {
     let local = driver.fetcher.local;
-    let mut stream = dial(to.address, to.key, local, &hangup).map_err(not_dialled)?;
+    let content = driver.content_of(to.job);
+    let (mut stream, route) = reach(to, content, local, &hangup).map_err(not_dialled)?;
     stream.set_patience(PATIENCE);
     let (mut work, token) = match to.job {
         Job::Files => {
@@ -123,7 +124,7 @@ fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop
         arrived: 0,
         meter: Meter { driver, lane: to.lane, bytes: 0, reported: Instant::now() },
     };
-    let ended = connection.obey(&mut work);
+    let ended = connection.obey(&mut work, route);
     if let Work::Files(writer) = &work {
         driver.free_writer(writer);
     }
@@ -183,9 +184,9 @@ struct LaneConnection<'a, 'd> {
 
 impl<'d> LaneConnection<'_, 'd> {
     /// Does what the lane is told, until it is told to end.
-    fn obey(&mut self, work: &mut Work<'d>) -> Result<(), Stop> {
+    fn obey(&mut self, work: &mut Work<'d>, route: Route) -> Result<(), Stop> {
         let mut orders = VecDeque::new();
-        self.driver.report_of(self.lane, Input::Connected(self.lane, Route::Direct), &mut orders);
+        self.driver.report_of(self.lane, Input::Connected(self.lane, route), &mut orders);
         loop {
             while let Some(order) = orders.pop_front() {
                 self.follow(order, &mut *work, &mut orders)?;

@@ -90,7 +90,7 @@ event_table! {
         /// The receiver now has a message that this client sent, and that was kept for them.
         MessageDelivered(MessageDelivered) = "message-delivered", told: Fact, r#"{"number":41,"to":"erin"}"#;
         /// A direct connection has opened.
-        PrivateOpened(PrivateOpened) = "private-opened", told: Fact, r#"{"peer":"erin","by":"dora"}"#;
+        PrivateOpened(PrivateOpened) = "private-opened", told: Fact, r#"{"peer":"erin","by":"dora","route":"direct"}"#;
         /// A direct connection has closed.
         PrivateClosed(PrivateClosed) = "private-closed", told: Fact, r#"{"peer":"erin","reason":"closed by erin"}"#;
         /// The measured round-trip times to another client.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::types::{Member, RoomAccess, RoomInfo, Said};
 use crate::protocol::vocabulary::bodies;
-use crate::protocol::{Client, Timestamp};
+use crate::protocol::{Client, Route, Timestamp};
 
 bodies! {
     /// A page of the hub's roster.
@@ -103,6 +103,9 @@ bodies! {
         peer: String,
         /// The name of the client that opened it.
         by: String,
+        /// The way that it takes. A `relayed` one passes through the hub, which cannot read it.
+        #[serde(default)]
+        route: Route,
     }
     /// A direct connection has closed.
     PrivateClosed {

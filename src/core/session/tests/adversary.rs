@@ -3,6 +3,7 @@
 //!
 //! `POTLUCK_RUNS=1000000 cargo test --lib session::tests::adversary` plays for hours, `POTLUCK_SEED=<seed>` one run again.
 
+use crate::protocol::Route;
 use std::collections::BTreeMap;
 
 use super::*;
@@ -217,8 +218,8 @@ impl World {
         );
         let close = format!(r#"{{"n":{n},"ack":{ack},"body":{{"close":"bye"}}}}"#);
         let input = match self.rng.below(9) {
-            0 => PeerInput::Accepted(number, key),
-            1 => PeerInput::Dialled(number),
+            0 => PeerInput::Accepted(number, key, Route::Direct),
+            1 => PeerInput::Dialled(number, Route::Direct),
             2 => PeerInput::DialFailed(number, ErrorCode::PeerUnreachable.into()),
             3 => PeerInput::Pinned(number, Ok(())),
             4 => PeerInput::Broken(conn, "gone".into()),

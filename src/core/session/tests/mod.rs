@@ -176,6 +176,7 @@ impl Rig {
                     }
                 }
                 Output::Unread => self.unread += 1,
+                Output::Meeting(_) => {}
                 Output::CheckDir(task, _) | Output::Hash(Offering { task, .. }) | Output::Grant { task, .. } => {
                     self.tasks.push(task)
                 }

@@ -10,9 +10,10 @@ use crate::io::drive::output::Render;
 use crate::io::drive::queued::tell;
 use crate::io::net::Conn;
 use crate::io::net::line_room::Line;
+use crate::io::net::reach::ToHub;
 use crate::protocol::event::OfferProgress;
 use crate::protocol::wire::Received;
-use crate::protocol::{Content, Event, EventLine, Failure};
+use crate::protocol::{Content, Event, EventLine, Failure, Route};
 
 /// The messages that may wait for the driver. Further senders wait.
 const QUEUE: usize = 1_024;
@@ -55,15 +56,19 @@ pub enum Message {
     Upload(u64, UploadNote),
     /// News of a direct connection.
     Peer(PeerNote),
+    /// Something for the hub about a meeting.
+    ToHub(ToHub),
 }
 
 /// News of a direct connection.
 #[derive(Debug)]
 pub enum PeerNote {
     /// Somebody has connected.
-    Accepted(u64, Box<ConnBox>),
+    Accepted(u64, Box<ConnBox>, Route),
     /// A dialled connection is open.
-    Dialled(u64, Box<ConnBox>),
+    Dialled(u64, Box<ConnBox>, Route),
+    /// The hub is asked for a meeting, for this connection.
+    Meeting(u64),
     /// Dialling failed, for this connection, with the reason.
     DialFailed(u64, Failure),
     /// The key of an accepted connection was compared with the pinned one.

@@ -2,6 +2,7 @@
 
 mod files;
 mod hub_key;
+mod meetings;
 mod messages;
 mod observer;
 mod options;
@@ -10,7 +11,7 @@ mod reach;
 mod transfers;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use crate::io::net::Conn;
 use crate::io::net::bind::listen;
 use crate::io::net::connection::{Outgoing, run_connection};
 use crate::io::net::line_room::LineRoom;
+use crate::io::net::reach::{Reacher, ToHub};
 use crate::io::offers::Offers;
 use crate::io::os::cancel::Cancel;
 use crate::io::os::clock::until;
@@ -55,6 +57,7 @@ pub struct ClientDriver<W> {
     serving: Serving,
     peers: PeerPort,
     hub: HubSocket,
+    reacher: Reacher,
     inboxes: Option<Inboxes>,
     later: VecDeque<Later>,
     fetching: Fetching,
@@ -102,7 +105,10 @@ impl<W: Observer> ClientDriver<W> {
     ) -> Result<Self, Failure> {
         let limit = |rate: Option<u64>| rate.map(TokenBucket::new);
         let rates = Rates { up: limit(options.transfers.up), down: limit(options.transfers.down) };
-        let local = LocalPeer::new(options.folders.home.identity(&options.name)?).limited(rates);
+        let seed = crate::io::os::clock::random().map_err(Failure::internal)?;
+        let reacher = meetings::open(seed, sender.clone());
+        let identity = options.folders.home.identity(&options.name)?;
+        let local = LocalPeer::new(identity).limited(rates).reaching(reacher.clone());
         let contents = ContentStore::default();
         let listener = listen(options.ports.files, reach)?;
         let uploads = sender.clone();
@@ -119,7 +125,6 @@ impl<W: Observer> ClientDriver<W> {
             let _ = watching.blocking_send(Message::FilesChanged(changes));
         });
         let peers = PeerPort::open(options.ports.link, reach, &local, sender.clone())?;
-        let seed = crate::io::os::clock::random().map_err(Failure::internal)?;
         let ports = Ports { files: server.port(), link: peers.port() };
         let config = options.session(ports, seed);
         let tokens = Rng(seed.rotate_left(32));
@@ -133,6 +138,7 @@ impl<W: Observer> ClientDriver<W> {
             serving: Serving { contents, offers, hashing: Cancel::default(), server },
             peers,
             hub: HubSocket { key: options.hub_key.or(options.hub.key), outgoing: None, next_conn: 1 },
+            reacher,
             options,
             inboxes: None,
             later: VecDeque::new(),
@@ -222,6 +228,8 @@ impl<W: Observer> ClientDriver<W> {
             Message::SourcesChecked(transfer) => self.sources_checked(transfer),
             Message::Upload(upload, note) => self.handle(Input::Upload(upload, note)),
             Message::Peer(note) => self.peer_note(note),
+            Message::ToHub(ToHub::Meet(meet)) => self.handle(Input::Meet(meet)),
+            Message::ToHub(ToHub::MeetAt(places)) => self.handle(Input::MeetAt(places)),
         }
     }
 
@@ -231,6 +239,7 @@ impl<W: Observer> ClientDriver<W> {
 
     fn connected(&mut self, conn: u64, connection: Conn) {
         let (key, address) = (connection.peer, connection.address.ip().to_canonical());
+        self.reacher.set_hub(SocketAddr::new(address, connection.address.port()));
         if self.hub.key.replace(key) != Some(key) || self.options.hub_key.is_some() || self.options.hub.key.is_some() {
             // Without a pin, another key would not be noticed the next time, so the user must be told.
             if let Err(failure) = self.options.folders.home.pins().pin_hub(&self.options.hub.host_port(), key) {
@@ -316,6 +325,7 @@ impl<W: Observer> ClientDriver<W> {
                 }
             }
             Output::Peer(output) => self.for_peer(output),
+            Output::Meeting(news) => self.meeting(news),
             Output::Unread => self.watch.end_waits(),
             Output::End(code) => self.end = Some(code),
         }
