@@ -330,6 +330,11 @@ impl<W: Observer> ClientDriver<W> {
             }
             Output::Revoke(hash, to) => self.serving.contents.revoke(&hash, &to),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
+            Output::Whereabouts(whereabouts) => {
+                for control in self.fetching.running.values() {
+                    whereabouts.iter().for_each(|(key, address)| control.whereabouts(*key, *address));
+                }
+            }
             Output::CancelUpload(upload) => self.serving.server.cancel(upload),
             Output::Fetch(transfer, plan) => self.fetch(transfer, plan),
             Output::CancelFetch(transfer) => {
