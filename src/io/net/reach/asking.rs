@@ -127,7 +127,10 @@ impl<P: Proving> Race<P> {
                 Some(AskingInput::Open(line))
             }
             Report::Came(tcp, from) => self.lines.take_in(tcp).map(|line| AskingInput::Came(line, from)),
-            Report::Failed(line, failure) => Some(AskingInput::Failed(line, failure)),
+            Report::Failed(line, failure) => {
+                tracing::debug!(?line, %failure, "a line of a race does not stand");
+                Some(AskingInput::Failed(line, failure))
+            }
         }
     }
 
