@@ -9,6 +9,7 @@
 pub mod answers;
 pub mod dials;
 pub mod digest;
+pub mod exchange;
 pub mod fetch;
 pub mod few;
 pub mod flow;
@@ -17,11 +18,15 @@ pub mod link;
 pub mod outbox;
 pub mod peers;
 pub mod rate;
+pub mod reach;
+pub mod safety_number;
+pub mod secrets;
 pub mod session;
 pub mod slots;
 pub mod time;
 pub mod timers;
 pub mod told;
+pub mod verify;
 pub mod versioned_map;
 
 pub use fetch::Fetch;

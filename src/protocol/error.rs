@@ -178,6 +178,8 @@ error_codes! {
     PeerUnreachable, "peer-unreachable", Later, exit 6, "The other client cannot be reached.", "It may be behind a firewall; it needs its --port open.";
     PeerRefused, "peer-refused", Later, exit 6, "The other client does not serve you.", "Both must be registered at the same hub.";
     PeerKeyChanged, "peer-key-changed", AfterChange, exit 6, "The other client's key is not the one that is known for it.", "Ask its owner; `potluck forget NAME@HUB` accepts the new key.";
+    VerifiedKeyChanged, "verified-key-changed", AfterChange, exit 6, "Somebody whom you have verified shows another key.", "Trust nothing under this name until you have asked them in another way; `verify NAME` shows the number of the new key.";
+    NumberDiffers, "number-differs", Never, exit 1, "The safety number is not the same at both ends.", "Somebody may be in between, or one of you reads an old number: let both ask `verify` again.";
     PeerBroke, "peer-broke", Later, exit 6, "The other client broke off or broke the protocol.", "`get` again goes on from what is there.";
     Interrupted, "interrupted", Later, exit 6, "It was broken off.", "Ask again.";
     NoSuchTransfer, "no-such-transfer", Never, exit 1, "There is no such transfer under way.", "`transfers` lists them.";

@@ -78,6 +78,10 @@ pub const fn offer_bytes(file: &str, owner: &str) -> usize {
 /// People of whom the hub tells a client that does not follow the roster. It does not remember more.
 pub const INTRODUCED: usize = 16_384;
 
+/// Other keys than a verified one of which a client tells its user in one session. Only a hub that makes them up shows
+/// more.
+pub const ALARMS: usize = 256;
+
 /// Files in one folder that is fetched.
 pub const FOLDER_FILES: usize = TREE_ENTRIES;
 

@@ -13,6 +13,7 @@ mod hub_files;
 mod log;
 mod look;
 mod peers;
+pub mod reach;
 mod run;
 mod store;
 pub mod swarm;

@@ -5,6 +5,7 @@ use super::{ClientId, Happening, LINK_PORT, Sim};
 use crate::core::peers::{PeerConn, PeerInput, PeerOutput, Person};
 use crate::core::session::Input;
 use crate::core::time::Time;
+use crate::protocol::Route;
 use crate::protocol::{ErrorCode, Failure};
 
 /// A direct connection between two clients.
@@ -135,8 +136,8 @@ impl Sim {
                     self.actors[client].direct.insert(conn, pair);
                 }
                 let key = self.actors[from].key;
-                self.tell_client(to, Input::Peer(PeerInput::Accepted(pair, key)));
-                self.tell_client(from, Input::Peer(PeerInput::Dialled(number)));
+                self.tell_client(to, Input::Peer(PeerInput::Accepted(pair, key, Route::Direct)));
+                self.tell_client(from, Input::Peer(PeerInput::Dialled(number, Route::Direct)));
             }
             None => self.later(delay, refused(ErrorCode::PeerUnreachable)),
         }

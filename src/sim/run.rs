@@ -204,6 +204,10 @@ impl Sim {
                 let result = self.actors[client].disk.grant(dir.as_deref(), &file, &to);
                 self.later(soon, Happening::Local(client, Done::Granted(task, result)));
             }
+            Output::Verify { task, request, shown } => {
+                let result = self.actors[client].verify(&request, shown);
+                self.later(soon, Happening::Local(client, Done::Verified(task, result)));
+            }
             Output::Revoke(hash, to) => self.actors[client].disk.revoke(hash, &to),
             Output::Sources(transfer, sources) => self.tell_machine(client, transfer, fetch::Input::Learned(sources)),
             Output::Hash(offering) => self.hash(client, &offering),
@@ -215,6 +219,7 @@ impl Sim {
             Output::Fetch(transfer, plan) => self.fetch(client, transfer, plan),
             Output::CancelFetch(transfer) => self.cancel_fetch(client, transfer),
             Output::CancelUpload(upload) => self.cancel_upload(client, upload),
+            Output::Meeting(_) => {}
             Output::Peer(output) => self.do_for_peer(client, output),
             Output::Unread => {}
             Output::End(code) => self.actors[client].ended = Some(code),

@@ -2,7 +2,7 @@
 
 use crate::protocol::event::{self, Event};
 use crate::protocol::types::{RoomAccess, Said};
-use crate::protocol::{EventLine, Timestamp};
+use crate::protocol::{EventLine, Route, Timestamp};
 
 use super::escape::escape;
 use super::phrases::{named, presence};
@@ -101,7 +101,12 @@ fn later(line: &EventLine, sent: Timestamp) -> Option<Timestamp> {
 }
 
 pub(super) fn private_opened(body: &event::PrivateOpened) -> String {
-    format!("Direct connection with {}: opened by {}.\n", escape(&body.peer), escape(&body.by))
+    let way = match body.route {
+        Route::Direct => "",
+        Route::Punched => " through both routers",
+        Route::Relayed => " through the hub, which cannot read it",
+    };
+    format!("Direct connection with {}{way}: opened by {}.\n", escape(&body.peer), escape(&body.by))
 }
 
 pub(super) fn pong(body: &event::Pong) -> String {

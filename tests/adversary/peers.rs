@@ -1,6 +1,7 @@
 //! Direct connections: others who connect, dial back, break off, say what was never asked, and confirm what was never said,
 //! while the roster changes and the user reads or does not.
 
+use potluck::protocol::Route;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -261,7 +262,7 @@ impl World {
                     return self.handle(PeerInput::DialFailed(number, ErrorCode::PeerUnreachable.into()));
                 }
                 self.conns.insert(PeerConn::Dialled(number), Far::new(who));
-                self.handle(PeerInput::Dialled(number));
+                self.handle(PeerInput::Dialled(number, Route::Direct));
             }
             1 => {
                 let Some(conn) = self.pins.pop() else { return };
@@ -273,7 +274,7 @@ impl World {
                 let (who, conn) = (self.rng.below(4) as usize, PeerConn::Accepted(self.accepted));
                 self.conns.insert(conn, Far::new(who));
                 let key = if self.rng.chance(95) { who as u8 + 1 } else { 99 };
-                self.handle(PeerInput::Accepted(self.accepted, PublicKey([key; 32])));
+                self.handle(PeerInput::Accepted(self.accepted, PublicKey([key; 32]), Route::Direct));
                 if self.rng.chance(90) {
                     self.hello(conn);
                 }

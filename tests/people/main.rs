@@ -18,6 +18,7 @@ mod rooms;
 mod stores;
 mod times;
 mod trouble;
+mod verify;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};

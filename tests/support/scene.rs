@@ -104,16 +104,17 @@ impl Scene {
     }
 
     pub fn hub_with(&self, args: &[&str]) -> Hub {
+        Hub::start(self.serve(args))
+    }
+
+    /// The command of a hub; on a free port, unless they say which.
+    pub fn serve(&self, args: &[&str]) -> Command {
         let mut command = self.command(["serve", "--log-format", "json", "--data", "hub"]);
         command.args(args);
         if !args.contains(&"--port") {
             command.args(["--port", "0"]);
         }
-        let mut process = Process::start("the hub", command, Face::Json(Stream::Log));
-        let listening = process.then("hub-listening");
-        let text = |field: &str| listening[field].as_str().unwrap().to_owned();
-        let port = u16::try_from(listening["port"].as_u64().unwrap()).unwrap();
-        Hub { address: format!("{}:{port}", text("address")), port, link: text("link"), key: text("key"), process }
+        command
     }
 
     /// Ends a hub with a signal, and starts it again with the same folder and port.
@@ -197,4 +198,15 @@ pub struct Hub {
     pub link: String,
     pub key: String,
     pub process: Process,
+}
+
+impl Hub {
+    /// Starts a hub, and waits until clients can join.
+    pub fn start(command: Command) -> Self {
+        let mut process = Process::start("the hub", command, Face::Json(Stream::Log));
+        let listening = process.then("hub-listening");
+        let text = |field: &str| listening[field].as_str().unwrap().to_owned();
+        let port = u16::try_from(listening["port"].as_u64().unwrap()).unwrap();
+        Self { address: format!("{}:{port}", text("address")), port, link: text("link"), key: text("key"), process }
+    }
 }

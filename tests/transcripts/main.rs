@@ -40,6 +40,9 @@ use stage::{Face, Stage};
 
 /// Events that no scene has, and why.
 const NOT_PLAYED: &[(&str, &str)] = &[
+    ("meeting", "it is between hub and client only"),
+    ("meeting-places", "it is between hub and client only"),
+    ("meeting-refused", "it is between hub and client only"),
     ("located", "it is between hub and client only"),
     ("synced", "it is between hub and client only"),
     ("caught-up", "it is between hub and client only"),

@@ -7,13 +7,13 @@ use std::time::Duration;
 use super::link_end::LinkEnd;
 use super::receipts::{LATE, Receipts, UnreadText, not_read, too_late};
 use super::timers::Timer;
-use super::{Name, PeerConn, PeerEvent, PeerOutput, Peers, Person};
+use super::{MEETING, Name, PeerConn, PeerEvent, PeerOutput, Peers, Person};
 use crate::core::link::Link;
 use crate::core::time::Time;
 use crate::protocol::limits::{MESSAGE_BYTES, PRIVATE_WINDOW};
 use crate::protocol::name::NameKey;
 use crate::protocol::wire::{FrameIn, LINK_PROTOCOL, PeerBody, PeerHello, PrivateText};
-use crate::protocol::{ErrorCode, Failure, to_json};
+use crate::protocol::{ErrorCode, Failure, Route, to_json};
 
 /// A link with one person, open or opening.
 pub(super) struct PeerLink {
@@ -21,6 +21,8 @@ pub(super) struct PeerLink {
     /// The person's number in the roster; `None` while a restarted hub assigns new numbers.
     pub(super) number: Option<u64>,
     pub(super) conn: PeerConn,
+    /// The way that the connection takes, once it is made.
+    pub(super) route: Route,
     pub(super) stage: LinkStage,
     /// Texts, and requests for the link itself, that wait to be sent.
     pub(super) queue: VecDeque<QueuedText>,
@@ -70,6 +72,7 @@ impl PeerLink {
             number: Some(person.number),
             person,
             conn,
+            route: Route::Direct,
             stage,
             queue: VecDeque::new(),
             sent: VecDeque::new(),
@@ -115,13 +118,23 @@ impl PeerLink {
 }
 
 impl Peers {
-    pub(super) fn dialled(&mut self, number: u64) {
+    pub(super) fn dialled(&mut self, number: u64, route: Route) {
         let conn = PeerConn::Dialled(number);
         let Some(me) = &self.me else { return };
         let Some(link) = self.conns.get(&conn).and_then(|name| self.links.get_mut(name)) else { return };
         if let LinkStage::Dialling { until } = link.stage {
             link.stage = LinkStage::Greeting { until };
+            link.route = route;
             self.out.push_back(PeerOutput::Say(conn, hello(me)));
+        }
+    }
+
+    /// The other side is met by way of the hub, which takes longer than dialling.
+    pub(super) fn meeting(&mut self, now: Time, number: u64) {
+        let Some(name) = self.conns.get(&PeerConn::Dialled(number)).cloned() else { return };
+        if let Some(LinkStage::Dialling { until }) = self.links.get_mut(&name).map(|link| &mut link.stage) {
+            *until = now + MEETING;
+            self.set_timers(&name);
         }
     }
 

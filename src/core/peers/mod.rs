@@ -35,7 +35,7 @@ use super::timers::Timers;
 use crate::protocol::limits::PRIVATE_LINKS;
 use crate::protocol::name::NameKey;
 use crate::protocol::wire::Frame;
-use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp};
+use crate::protocol::{ErrorCode, Failure, PublicKey, Route, Timestamp};
 pub use events::PeerEvent;
 use link_end::LinkEnd;
 use links::{LinkStage, PeerLink, QueuedText};
@@ -46,6 +46,9 @@ use timers::Timer;
 /// Added to `ack_timeout` for opening a link: a handshake takes several round trips, and where UDP does not pass, TCP
 /// is tried after a while.
 const OPENING: Duration = Duration::from_millis(500);
+
+/// The same, where the hub must bring both sides together first.
+const MEETING: Duration = Duration::from_secs(8);
 
 /// A connection with another client. This machine numbers the connections that it dials, the driver those that it
 /// accepts. A number is never used twice.
@@ -76,10 +79,12 @@ pub type RosterLookup<'a> = &'a dyn Fn(&NameKey) -> Option<Person>;
 /// The inputs of the machine.
 #[derive(Debug)]
 pub enum PeerInput<'a> {
-    /// Somebody has connected and proven this key.
-    Accepted(u64, PublicKey),
-    /// A connection that was dialled is open, and the other side has proven the expected key.
-    Dialled(u64),
+    /// Somebody has connected, by this way, and proven this key.
+    Accepted(u64, PublicKey, Route),
+    /// A connection that was dialled is open, by this way, and the other side has proven the expected key.
+    Dialled(u64, Route),
+    /// The other side could not simply be dialled, and a meeting is under way: opening takes longer.
+    Meeting(u64),
     /// Dialling failed: nobody answered, or not the owner of the key.
     DialFailed(u64, Failure),
     /// The answer to [`PeerOutput::Pin`]: whether this key agrees with the pinned one.
@@ -158,8 +163,9 @@ impl Peers {
     /// Handles an input. What follows comes out of [`Peers::poll`] and [`Peers::next_event`].
     pub fn handle(&mut self, now: Time, input: PeerInput<'_>, roster: RosterLookup<'_>) {
         match input {
-            PeerInput::Accepted(conn, key) => self.accepted(now, conn, key),
-            PeerInput::Dialled(number) => self.dialled(number),
+            PeerInput::Accepted(conn, key, route) => self.accepted(now, conn, key, route),
+            PeerInput::Dialled(number, route) => self.dialled(number, route),
+            PeerInput::Meeting(number) => self.meeting(now, number),
             PeerInput::DialFailed(number, failure) => self.dial_failed(now, number, failure),
             PeerInput::Pinned(conn, result) => self.pinned(now, conn, result),
             PeerInput::Line(PeerConn::Accepted(conn), line) if self.pending.contains_key(&conn) => {
@@ -220,6 +226,11 @@ impl Peers {
     /// Whether there is an open link with this person.
     pub fn is_open(&self, name: &NameKey) -> bool {
         self.links.get(name).is_some_and(PeerLink::is_open)
+    }
+
+    /// The way that the open link with this person takes.
+    pub fn route(&self, name: &NameKey) -> Option<Route> {
+        self.links.get(name).filter(|link| link.is_open()).map(|link| link.route)
     }
 
     /// Whether this person has unread messages from us and has read none for 5 s. Further messages to them are refused.

@@ -11,7 +11,7 @@ use crate::core::time::Time;
 use crate::protocol::limits::{PRIVATE_LINKS, PRIVATE_PENDING};
 use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::wire::{LINK_PROTOCOL, PeerBody, PeerHello};
-use crate::protocol::{Failure, PublicKey, to_json};
+use crate::protocol::{Failure, PublicKey, Route, to_json};
 
 /// How long a connection may take to say hello, and again to become a link.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
@@ -22,6 +22,7 @@ const ROSTER_TIMEOUT: Duration = Duration::from_secs(1);
 /// A connection that is not a link yet.
 pub(super) struct PendingConnection {
     key: PublicKey,
+    route: Route,
     stage: PendingStage,
 }
 
@@ -37,7 +38,7 @@ enum PendingStage {
 }
 
 impl Peers {
-    pub(super) fn accepted(&mut self, now: Time, conn: u64, key: PublicKey) {
+    pub(super) fn accepted(&mut self, now: Time, conn: u64, key: PublicKey, route: Route) {
         if self.me.is_none() {
             return self.out.push_back(PeerOutput::Close(PeerConn::Accepted(conn)));
         }
@@ -46,7 +47,7 @@ impl Peers {
         {
             self.drop_pending(oldest);
         }
-        self.pending.insert(conn, PendingConnection { key, stage: PendingStage::Hello });
+        self.pending.insert(conn, PendingConnection { key, route, stage: PendingStage::Hello });
         self.timers.set(Timer::Pending(conn), now + HELLO_TIMEOUT);
     }
 
@@ -129,12 +130,12 @@ impl Peers {
     pub(super) fn take_in(&mut self, now: Time, number: u64, person: Person, queue: VecDeque<QueuedText>) {
         let (conn, name) = (PeerConn::Accepted(number), NameKey::of(&person.name));
         let Some(me) = &self.me else { return };
-        self.pending.remove(&number);
+        let route = self.pending.remove(&number).map_or(Route::Direct, |pending| pending.route);
         self.timers.stop(Timer::Pending(number));
         self.out.push_back(PeerOutput::Say(conn, hello(me)));
         self.conns.insert(conn, name.clone());
         let mut link = PeerLink::new(person, conn, LinkStage::Greeting { until: now });
-        link.queue = queue;
+        (link.queue, link.route) = (queue, route);
         self.links.insert(name.clone(), link);
         self.opened(now, &name, true);
     }

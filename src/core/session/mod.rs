@@ -17,6 +17,7 @@
 //! | `transfers` | downloads, uploads, pushes in both directions |
 //! | `inbox` | messages on their way to the user, `focus`, blocks |
 //! | `privates` | direct connections and the requests about them |
+//! | `verified` | whom the user has verified, and the alarm when one of them shows another key |
 //! | `replica` | the copy of the table and the roster |
 //! | `ending` | whether the program ends, and what it waits for |
 
@@ -29,6 +30,7 @@ mod effects;
 mod ending;
 mod hashing_hold;
 mod inbox;
+mod meetings;
 mod notes;
 mod offers;
 mod paged_answer;
@@ -43,6 +45,7 @@ mod timers;
 mod transfers;
 mod turns;
 mod uplink;
+mod verified;
 mod waits;
 mod words;
 
@@ -50,11 +53,13 @@ use super::time::Time;
 use super::timers::Timers;
 pub use crate::core::fetch::TransferNote;
 use crate::protocol::line::BadLine;
+use crate::protocol::wire::Ask;
 use crate::protocol::{At, ErrorCode, Failure, Request, RequestLine, Speaker};
 use context::Context;
 use ending::Ending;
 use inbox::Inbox;
 pub use inbox::{is_private, number_of};
+pub use meetings::MeetingNews;
 pub use notes::{FilesChanged, Hashed, Offering, UploadNote};
 use offers::Offers;
 use pending::{Pending, RequestId, Waiting};
@@ -139,6 +144,11 @@ impl Session {
             Input::HubAt(address, key) => cx.uplink.found_at(address, key),
             Input::Hashing(task, progress) => self.hashing(now, task, progress),
             Input::Granted(task, result) => self.granted(now, task, result),
+            Input::Verified(task, result) => self.verified(now, task, result),
+            Input::VerifiedKeys(keys) => {
+                cx.verified.replace(keys);
+                cx.raise_alarms(now, self.replica.clients());
+            }
             Input::FilesChanged(changes) => self.offers.files_changed(changes),
             Input::Hashed(task, result) => self.hashed(now, task, result),
             Input::Transfer(transfer, note) => self.transfers.transfer_note(now, cx, transfer, note),
@@ -149,6 +159,8 @@ impl Session {
             Input::PrivatesWritten(count) => self.privates.written(now, count),
             Input::PrivateLost(from) => self.privates.lost(now, cx, &mut self.inbox, from),
             Input::Peer(input) => self.privates.handle(now, cx, &mut self.inbox, &self.replica, input),
+            Input::Meet(meet) => meetings::meet(now, cx, meet),
+            Input::MeetAt(places) => cx.send_if_in(now, Ask::MeetAt(places)),
             Input::Tick => {}
         }
     }

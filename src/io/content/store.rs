@@ -258,6 +258,12 @@ impl ContentStore {
         fetched.clone().find(whole).or_else(|| inner.whole.get(hash)).or_else(|| fetched.next()).cloned()
     }
 
+    /// Whether a peer that was announced may fetch this content.
+    pub(in crate::io) fn serves(&self, peer: &PublicKey, hash: &ContentHash) -> bool {
+        let name = self.lock().peers.get(peer).cloned();
+        name.is_some_and(|name| self.find((peer, &name), hash, "", &[]).is_some())
+    }
+
     /// The name of a peer that may fetch, once it has been announced.
     pub(in crate::io) fn await_peer(&self, key: &PublicKey) -> Option<String> {
         let missing = |inner: &mut StoreState| !inner.peers.contains_key(key);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -47,6 +48,9 @@ pub enum LineFault {
     /// The other side ended its stream inside a line.
     #[error("the stream ended inside a line")]
     Cut,
+    /// The other side has another address than the one at which it must stay.
+    #[error("its address has changed")]
+    Moved,
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Broken(String),
@@ -81,11 +85,13 @@ pub struct LineReader {
     limit: usize,
     /// The bytes that the other side may always send ahead, where the transport limits that.
     ahead: usize,
+    /// Where the other side must stay.
+    home: Option<IpAddr>,
 }
 
 impl LineReader {
     pub(super) fn new(half: ReadHalf, limit: usize) -> Self {
-        Self { half, buffer: Vec::new(), start: 0, scanned: 0, limit, ahead: 0 }
+        Self { half, buffer: Vec::new(), start: 0, scanned: 0, limit, ahead: 0, home: None }
     }
 
     /// Sets the longest line that is accepted from now on, in bytes without its end. A line that has partly arrived
@@ -96,6 +102,20 @@ impl LineReader {
         }
         self.limit = limit;
         self.set_window();
+    }
+
+    /// Breaks the connection when the other side comes from another address than this one. Over QUIC a connection
+    /// otherwise survives that, and whoever tells others this address would tell them a wrong one. The new one is not
+    /// taken from the connection, because it may be forged until the other side has answered there.
+    pub fn must_stay_at(&mut self, address: IpAddr) {
+        self.home = Some(address.to_canonical());
+    }
+
+    fn has_moved(&self) -> bool {
+        match (&self.half, self.home) {
+            (ReadHalf::Quic(_, connection), Some(home)) => connection.remote_address().ip().to_canonical() != home,
+            (ReadHalf::Quic(..), None) | (ReadHalf::Tcp(_), _) => false,
+        }
     }
 
     /// Lets the other side send this many bytes ahead over QUIC, even if its lines may not be that long. A distant side
@@ -115,11 +135,14 @@ impl LineReader {
     /// and called again without loss. Keeps at most the limit and one byte.
     ///
     /// # Errors
-    /// When a line is too long, is cut off, or the connection broke: no line can come after that, unless a line that is
-    /// too long is not with a higher limit.
+    /// When a line is too long, is cut off, the other side has moved, or the connection broke: no line can come after
+    /// that, unless a line that is too long is not with a higher limit.
     pub async fn next(&mut self) -> Result<Option<&[u8]>, LineFault> {
         loop {
             if let Some(line) = self.find_line() {
+                if self.has_moved() {
+                    return Err(LineFault::Moved);
+                }
                 if line.len() > self.limit {
                     return Err(LineFault::TooLong(self.limit));
                 }

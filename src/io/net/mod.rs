@@ -13,7 +13,8 @@
 //! | `quic.rs`, `tcp.rs` | one transport each: its tuning and its handshakes |
 //! | `tcp_stream.rs` | the TLS stream over TCP, shared by its two halves |
 //! | `lines.rs` | reading and writing, the same for both |
-//! | `relay` | TCP connections of two clients that the hub joins |
+//! | `reach/` | a connection to a peer, whatever routers are between |
+//! | `relay/` | TCP connections of two clients that the hub joins |
 //! | `connection.rs`, `line_room.rs` | a connection's two loops, and the memory that long lines may take |
 //! | `identity.rs`, `tls.rs` | key pairs, and TLS that proves them |
 //! | `bind.rs` | the ports of a client |
@@ -30,6 +31,7 @@ mod listener;
 mod missed;
 mod pending;
 mod quic;
+pub mod reach;
 pub mod relay;
 mod tcp;
 mod tcp_stream;

@@ -28,6 +28,17 @@ pub(super) async fn welcome(stream: TcpStream, config: Arc<ServerConfig>, limit:
 pub(super) async fn dial(address: SocketAddr, identity: Identity, expected: Option<PublicKey>) -> Result<Conn, NoConn> {
     let failed = |e: io::Error| NoConn::missed(address, TransportKind::Tcp, causes::of_socket(&e));
     let stream = TcpStream::connect(address).await.map_err(failed)?;
+    prove(address, stream, identity, expected).await
+}
+
+/// The client's side of a handshake over a connection that stands.
+pub(super) async fn prove(
+    address: SocketAddr,
+    stream: TcpStream,
+    identity: Identity,
+    expected: Option<PublicKey>,
+) -> Result<Conn, NoConn> {
+    let failed = |e: io::Error| NoConn::missed(address, TransportKind::Tcp, causes::of_socket(&e));
     stream.set_nodelay(true).map_err(failed)?;
     let mismatch = Arc::new(OnceLock::new());
     let config = tls::client_config_noting(&identity, expected, tls::LINK_ALPN, mismatch.clone());

@@ -2,4 +2,5 @@
 
 pub mod home;
 pub mod inbox;
+mod known_keys;
 pub mod pins;

@@ -67,6 +67,30 @@ fn dial_untold(
             Failure::new(ErrorCode::PeerUnreachable, format!("{address} cannot be reached: {}.", cause::of_io(&e)))
         })
     })?;
+    prove_at(&address.to_string(), tcp, key, local, hangup)
+}
+
+/// Has whoever is at the other end of a connection prove this key.
+///
+/// # Errors
+/// As for [`dial`].
+pub(super) fn prove(
+    tcp: TcpStream,
+    key: PublicKey,
+    local: &LocalPeer,
+    hangup: &Hangup,
+) -> Result<ClientStream, Option<Failure>> {
+    let address = tcp.peer_addr().map_or_else(|_| "the other end".to_owned(), |address| address.to_string());
+    prove_at(&address, tcp, key, local, hangup)
+}
+
+fn prove_at(
+    address: &str,
+    tcp: TcpStream,
+    key: PublicKey,
+    local: &LocalPeer,
+    hangup: &Hangup,
+) -> Result<ClientStream, Option<Failure>> {
     let config = Arc::new(tls::client_config(local, Some(key), DATA_ALPN));
     ClientStream::connect(tcp, config, hangup.clone(), Instant::now() + CONNECT).map_err(|broken| match broken {
         Broken::Cancelled => None,

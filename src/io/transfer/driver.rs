@@ -122,6 +122,15 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
+    /// What a lane of this kind asks its source for, or the first of it.
+    pub(super) fn content_of(&self, job: Job) -> ContentHash {
+        let file = match job {
+            Job::Chunks(file) => Some(file),
+            Job::Files => self.small.first().copied(),
+        };
+        file.and_then(|file| self.plan.files.get(file as usize)).map_or(self.plan.hash, |planned| planned.hash)
+    }
+
     /// Something that writes small files, for one lane. Its number is part of the names of its temporary files, so no
     /// two in use have the same one. `None` for a single file. Give it back by [`Driver::free_writer`].
     pub(super) fn writer(&self) -> Option<NumberedWriter<'a>> {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::dial::dial;
 use super::driver::{Dial, Driver, NumberedWriter};
+use super::reach::reach;
 use super::socket::{Broken, Hangup};
 use super::stream::ClientStream;
 use crate::core::fetch::{Input, Job, Lane, LaneError, Output};
@@ -77,7 +77,8 @@ pub(super) fn run_lane(driver: &Driver<'_>, dial: Dial, hangup: Hangup) {
 
 fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop> {
     let local = driver.fetcher.local;
-    let mut stream = dial(to.address, to.key, local, &hangup)
+    let content = driver.content_of(to.job);
+    let (mut stream, _route) = reach(to, content, local, &hangup)
         .map_err(|failure| failure.map_or(Stop::Told, |failure| Stop::Error(LaneError::Broke(failure))))?;
     stream.set_patience(PATIENCE);
     let (mut work, token) = match to.job {

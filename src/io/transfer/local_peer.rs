@@ -7,6 +7,7 @@ use super::dialled::Dialled;
 use super::token_bucket::Rates;
 use crate::core::flow::TRIAL;
 use crate::io::net::identity::Identity;
+use crate::io::net::reach::Reacher;
 
 /// This process as one end of all its transfers: the key that it shows, and what its transfers share. Clones share it,
 /// too.
@@ -20,6 +21,8 @@ pub struct LocalPeer {
     pub(super) trial: Duration,
     /// Addresses that did not answer of late.
     pub(super) dialled: Dialled,
+    /// How others are reached that cannot be dialled.
+    reacher: Option<Reacher>,
 }
 
 impl Deref for LocalPeer {
@@ -33,13 +36,23 @@ impl Deref for LocalPeer {
 impl LocalPeer {
     /// A peer with this key pair that serves and fetches as fast as it can.
     pub fn new(identity: Identity) -> Self {
-        Self { identity, rates: Rates::default(), trial: TRIAL, dialled: Dialled::default() }
+        Self { identity, rates: Rates::default(), trial: TRIAL, dialled: Dialled::default(), reacher: None }
     }
 
     /// The same peer, held to these rates.
     #[must_use]
     pub fn limited(self, rates: Rates) -> Self {
         Self { rates, ..self }
+    }
+
+    /// The same peer, which also reaches those that cannot simply be dialled.
+    #[must_use]
+    pub fn reaching(self, reacher: Reacher) -> Self {
+        Self { reacher: Some(reacher), ..self }
+    }
+
+    pub(super) fn reacher(&self) -> Option<&Reacher> {
+        self.reacher.as_ref()
     }
 
     /// The same peer, which measures its sources over this time.

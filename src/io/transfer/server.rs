@@ -13,7 +13,7 @@ use super::stream::ServerStream;
 use super::uploads::UploadNotify;
 use crate::io::content::store::ContentStore;
 use crate::io::os::cancel::Cancel;
-use crate::protocol::PublicKey;
+use crate::protocol::{ContentHash, PublicKey};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -57,6 +57,11 @@ impl DataServer {
                 .spawn(move || accept(&shared, &listener))?
         };
         Ok(DataServer { address, listener, shared, accepting: Some(accepting) })
+    }
+
+    /// The way in for connections that did not come to its port.
+    pub fn door(&self) -> DataDoor {
+        DataDoor(self.shared.clone())
     }
 
     /// The port on which it listens.
@@ -104,6 +109,24 @@ impl Drop for DataServer {
     }
 }
 
+/// Lets connections into a [`DataServer`] that did not come to its port. Clones are the same.
+#[derive(Clone)]
+pub struct DataDoor(Arc<Service>);
+
+impl DataDoor {
+    /// Serves a connection, if whoever is at its other end proves this key.
+    pub fn admit(&self, tcp: TcpStream, peer: PublicKey) {
+        if !self.0.stop.is_cancelled() {
+            admit(&self.0, Arc::new(tcp), Some(peer));
+        }
+    }
+
+    /// Whether this peer may have a content, now.
+    pub fn offers(&self, peer: &PublicKey, hash: &ContentHash) -> bool {
+        self.0.store.serves(peer, hash)
+    }
+}
+
 /// Accepts connections until the server stops.
 fn accept(service: &Arc<Service>, listener: &TcpListener) {
     loop {
@@ -112,7 +135,7 @@ fn accept(service: &Arc<Service>, listener: &TcpListener) {
             return;
         }
         match accepted {
-            Ok((tcp, _)) => admit(service, Arc::new(tcp)),
+            Ok((tcp, _)) => admit(service, Arc::new(tcp), None),
             // A client that gave up meanwhile is no reason to wait; a lack of resources is.
             Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(_) => thread::sleep(EXHAUSTED),
@@ -120,8 +143,8 @@ fn accept(service: &Arc<Service>, listener: &TcpListener) {
     }
 }
 
-/// Gives a connection a slot and a thread.
-fn admit(service: &Arc<Service>, tcp: Arc<TcpStream>) {
+/// Gives a connection a slot and a thread. Only the holder of `expected` is served, if that is given.
+fn admit(service: &Arc<Service>, tcp: Arc<TcpStream>, expected: Option<PublicKey>) {
     let slot = service.take_slot(&tcp);
     let shared = service.clone();
     let run = move || {
@@ -129,12 +152,12 @@ fn admit(service: &Arc<Service>, tcp: Arc<TcpStream>) {
         let deadline = Instant::now() + HANDSHAKE;
         let accepted = ServerStream::accept(tcp, shared.config.clone(), shared.stop.clone(), deadline);
         match accepted.map(|stream| (stream.peer_key(), stream)) {
-            Ok((Some(peer), mut stream)) => {
+            Ok((Some(peer), mut stream)) if expected.is_none_or(|expected| expected == peer) => {
                 stream.limits.up.clone_from(&shared.up);
                 let welcome = shared.welcome(slot, peer);
                 serve(&shared, stream, (slot, peer), welcome);
             }
-            Ok((None, _)) => {}
+            Ok((Some(_) | None, _)) => {}
             Err(broken) => tracing::debug!(%broken, "data handshake"),
         }
     };

@@ -68,6 +68,11 @@ impl Hangup {
         self.raised.is_cancelled()
     }
 
+    /// What becomes readable when it is raised, if it wakes anybody.
+    pub(super) fn event(&self) -> Option<&OwnedFd> {
+        self.event.as_deref()
+    }
+
     /// The flag by itself.
     pub(super) fn flag(&self) -> &Cancel {
         &self.raised

@@ -139,6 +139,11 @@ impl<S: Side> Stream<S> {
         self.hangup = cancel.into();
     }
 
+    /// From now on this ends a wait.
+    pub(super) fn set_hangup(&mut self, hangup: Hangup) {
+        self.hangup = hangup;
+    }
+
     /// From now on nobody ends a wait.
     pub(super) fn uncancel(&mut self) {
         self.hangup = Hangup::default();

@@ -3,6 +3,7 @@
 mod opening;
 mod talking;
 
+use crate::protocol::Route;
 use std::collections::VecDeque;
 
 use super::*;
@@ -145,8 +146,8 @@ impl Rig {
         let roster = self.roster.clone();
         let find = |name: &NameKey| roster.iter().find(|person| NameKey::of(&person.name) == *name).cloned();
         let input = match &way {
-            Way::Accepted(conn, key) => PeerInput::Accepted(*conn, *key),
-            Way::Dialled(number) => PeerInput::Dialled(*number),
+            Way::Accepted(conn, key) => PeerInput::Accepted(*conn, *key, Route::Direct),
+            Way::Dialled(number) => PeerInput::Dialled(*number, Route::Direct),
             Way::Failed(number, code) => PeerInput::DialFailed(*number, (*code).into()),
             Way::Line(conn, line) => PeerInput::Line(*conn, line.as_bytes()),
             Way::Broken(conn) => PeerInput::Broken(*conn, "reset".into()),

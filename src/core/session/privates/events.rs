@@ -71,7 +71,7 @@ impl Privates {
     ) {
         let by = if theirs { peer.clone() } else { cx.registration.name().unwrap_or_default().to_owned() };
         let name = NameKey::of(&peer);
-        let opened = event::PrivateOpened { peer: peer.clone(), by };
+        let opened = self.opened_event(&peer, &by);
         let Some((ticket, pending)) = ticket.and_then(|ticket| Some((ticket, self.pending.get(&ticket)?))) else {
             if !inbox.is_blocked(&name) {
                 self.announced.insert(name);
@@ -100,7 +100,8 @@ impl Privates {
         let name = NameKey::of(&peer);
         if !inbox.is_blocked(&name) && self.announced.insert(name) {
             // It was opened while we blocked them, so the user was not told.
-            self.tell_private(now, cx, inbox, &peer, event::PrivateOpened { peer: peer.clone(), by: peer.clone() });
+            let opened = self.opened_event(&peer, &peer);
+            self.tell_private(now, cx, inbox, &peer, opened);
         }
         self.tell_private(now, cx, inbox, &peer, said);
     }

@@ -77,6 +77,12 @@ impl Privates {
         self.peers.next_timeout()
     }
 
+    /// That a direct connection with this person is open.
+    fn opened_event(&self, peer: &str, by: &str) -> event::PrivateOpened {
+        let route = self.peers.route(&NameKey::of(peer)).unwrap_or_default();
+        event::PrivateOpened { peer: peer.to_owned(), by: by.to_owned(), route }
+    }
+
     fn under_way_with(&self, to: &str) -> usize {
         let to = NameKey::of(to);
         let with = |pending: &&Pending| pending.request.peer().is_some_and(|other| NameKey::of(other) == to);
@@ -167,7 +173,7 @@ impl Privates {
         if open && !self.announced.contains(&NameKey::of(&person.name)) {
             // They opened it while we blocked them, so the user was not told.
             self.announced.insert(NameKey::of(&person.name));
-            let opened = event::PrivateOpened { peer: person.name.clone(), by: person.name.clone() };
+            let opened = self.opened_event(&person.name, &person.name);
             if let Request::PrivateOpen(_) = &pending.request {
                 return cx.finish(now, pending.id, opened);
             }

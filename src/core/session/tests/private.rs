@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::core::peers::{PeerConn, Person};
+use crate::protocol::Route;
 
 const LINK: PeerConn = PeerConn::Dialled(1);
 const BEN: &str = r#"{"hello":"potluck-link/1","private":"ben","number":2}"#;
@@ -40,13 +41,13 @@ impl Rig {
 
     /// Ben answers the connection that was dialled.
     fn ben_answers(&mut self) {
-        self.peer(PeerInput::Dialled(1));
+        self.peer(PeerInput::Dialled(1, Route::Direct));
         self.peer_line(LINK, BEN);
     }
 
     /// Ben makes a connection of this number, and what he says on it.
     fn ben_comes(&mut self, conn: u64, lines: &[&str]) {
-        self.peer(PeerInput::Accepted(conn, KEY.parse().unwrap()));
+        self.peer(PeerInput::Accepted(conn, KEY.parse().unwrap(), Route::Direct));
         self.peer_line(PeerConn::Accepted(conn), BEN);
         self.peer(PeerInput::Pinned(conn, Ok(())));
         for line in lines {
@@ -356,7 +357,7 @@ fn who_cannot_be_reached_directly_is_reached_through_the_hub_all_the_same() {
     rig.peer(PeerInput::DialFailed(1, ErrorCode::PeerUnreachable.into()));
     rig.ping(2);
     rig.answer("ping", "pong", r#","peer":"ben""#);
-    rig.peer(PeerInput::Dialled(2));
+    rig.peer(PeerInput::Dialled(2, Route::Direct));
     rig.peer_line(PeerConn::Dialled(2), BEN);
     // Ben says no more.
     rig.pass_with_acks(9_000);

@@ -6,13 +6,15 @@ use super::{ClientDriver, Observer};
 use crate::core::outbox::Popped;
 use crate::core::peers::PeerConn;
 use crate::core::session::{FilesChanged, Hashed, Input, TransferNote, UploadNote, is_private, number_of};
+use crate::core::verify::KnownKey;
 use crate::io::drive::output::Render;
 use crate::io::drive::queued::tell;
 use crate::io::net::Conn;
 use crate::io::net::line_room::Line;
-use crate::protocol::event::OfferProgress;
+use crate::io::net::reach::ToHub;
+use crate::protocol::event::{OfferProgress, SafetyNumber};
 use crate::protocol::wire::Received;
-use crate::protocol::{Content, Event, EventLine, Failure};
+use crate::protocol::{Content, Event, EventLine, Failure, Route};
 
 /// The messages that may wait for the driver. Further senders wait.
 const QUEUE: usize = 1_024;
@@ -43,6 +45,8 @@ pub enum Message {
     Hashing(u64, OfferProgress),
     /// A file was hashed and granted to one person, for this task.
     Granted(u64, Result<Content, Failure>),
+    /// A `verify` was judged, for this task.
+    Verified(u64, Result<(KnownKey, SafetyNumber), Failure>),
     /// Offered files have changed.
     FilesChanged(FilesChanged),
     /// Messages of these numbers were written to the user, and this many private ones.
@@ -55,15 +59,19 @@ pub enum Message {
     Upload(u64, UploadNote),
     /// News of a direct connection.
     Peer(PeerNote),
+    /// Something for the hub about a meeting.
+    ToHub(ToHub),
 }
 
 /// News of a direct connection.
 #[derive(Debug)]
 pub enum PeerNote {
     /// Somebody has connected.
-    Accepted(u64, Box<ConnBox>),
+    Accepted(u64, Box<ConnBox>, Route),
     /// A dialled connection is open.
-    Dialled(u64, Box<ConnBox>),
+    Dialled(u64, Box<ConnBox>, Route),
+    /// The hub is asked for a meeting, for this connection.
+    Meeting(u64),
     /// Dialling failed, for this connection, with the reason.
     DialFailed(u64, Failure),
     /// The key of an accepted connection was compared with the pinned one.

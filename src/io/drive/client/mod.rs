@@ -2,15 +2,17 @@
 
 mod files;
 mod hub_key;
+mod meetings;
 mod messages;
 mod observer;
 mod options;
 mod peers;
 mod reach;
 mod transfers;
+mod verify;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,7 @@ use crate::io::net::Conn;
 use crate::io::net::bind::listen;
 use crate::io::net::connection::{Outgoing, run_connection};
 use crate::io::net::line_room::LineRoom;
+use crate::io::net::reach::{Reacher, ToHub};
 use crate::io::offers::Offers;
 use crate::io::os::cancel::Cancel;
 use crate::io::os::clock::until;
@@ -36,6 +39,7 @@ use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::name::HUB;
 use crate::protocol::{EventLine, Failure, PublicKey};
 use peers::PeerPort;
+use verify::{Verifying, complain, verified_at};
 
 use messages::Later;
 pub use messages::{ConnBox, Message, Reporting, mailbox};
@@ -55,6 +59,7 @@ pub struct ClientDriver<W> {
     serving: Serving,
     peers: PeerPort,
     hub: HubSocket,
+    reacher: Reacher,
     inboxes: Option<Inboxes>,
     later: VecDeque<Later>,
     fetching: Fetching,
@@ -102,7 +107,10 @@ impl<W: Observer> ClientDriver<W> {
     ) -> Result<Self, Failure> {
         let limit = |rate: Option<u64>| rate.map(TokenBucket::new);
         let rates = Rates { up: limit(options.transfers.up), down: limit(options.transfers.down) };
-        let local = LocalPeer::new(options.folders.home.identity(&options.name)?).limited(rates);
+        let seed = crate::io::os::clock::random().map_err(Failure::internal)?;
+        let reacher = meetings::open(seed, sender.clone());
+        let identity = options.folders.home.identity(&options.name)?;
+        let local = LocalPeer::new(identity).limited(rates).reaching(reacher.clone());
         let contents = ContentStore::default();
         let listener = listen(options.ports.files, reach)?;
         let uploads = sender.clone();
@@ -119,7 +127,6 @@ impl<W: Observer> ClientDriver<W> {
             let _ = watching.blocking_send(Message::FilesChanged(changes));
         });
         let peers = PeerPort::open(options.ports.link, reach, &local, sender.clone())?;
-        let seed = crate::io::os::clock::random().map_err(Failure::internal)?;
         let ports = Ports { files: server.port(), link: peers.port() };
         let config = options.session(ports, seed);
         let tokens = Rng(seed.rotate_left(32));
@@ -133,6 +140,7 @@ impl<W: Observer> ClientDriver<W> {
             serving: Serving { contents, offers, hashing: Cancel::default(), server },
             peers,
             hub: HubSocket { key: options.hub_key.or(options.hub.key), outgoing: None, next_conn: 1 },
+            reacher,
             options,
             inboxes: None,
             later: VecDeque::new(),
@@ -212,6 +220,7 @@ impl<W: Observer> ClientDriver<W> {
             Message::Hashed(task, result) => self.handle(Input::Hashed(task, result)),
             Message::Hashing(task, progress) => self.handle(Input::Hashing(task, progress)),
             Message::Granted(task, result) => self.handle(Input::Granted(task, result)),
+            Message::Verified(task, result) => self.handle(Input::Verified(task, result)),
             Message::FilesChanged(changes) => self.handle(Input::FilesChanged(changes)),
             Message::Transfer(transfer, note) => {
                 if matches!(note, TransferNote::Completed { .. } | TransferNote::Failed(_)) {
@@ -222,6 +231,8 @@ impl<W: Observer> ClientDriver<W> {
             Message::SourcesChecked(transfer) => self.sources_checked(transfer),
             Message::Upload(upload, note) => self.handle(Input::Upload(upload, note)),
             Message::Peer(note) => self.peer_note(note),
+            Message::ToHub(ToHub::Meet(meet)) => self.handle(Input::Meet(meet)),
+            Message::ToHub(ToHub::MeetAt(places)) => self.handle(Input::MeetAt(places)),
         }
     }
 
@@ -231,11 +242,11 @@ impl<W: Observer> ClientDriver<W> {
 
     fn connected(&mut self, conn: u64, connection: Conn) {
         let (key, address) = (connection.peer, connection.address.ip().to_canonical());
+        self.reacher.set_hub(SocketAddr::new(address, connection.address.port()));
         if self.hub.key.replace(key) != Some(key) || self.options.hub_key.is_some() || self.options.hub.key.is_some() {
             // Without a pin, another key would not be noticed the next time, so the user must be told.
             if let Err(failure) = self.options.folders.home.pins().pin_hub(&self.options.hub.host_port(), key) {
-                use std::io::Write;
-                let _ = writeln!(std::io::stderr(), "potluck: the hub's key cannot be remembered: {failure}");
+                complain("the hub's key cannot be remembered", &failure);
             }
         }
         self.inboxes.get_or_insert_with(|| Inboxes::at(self.options.folders.home.dir(), &key));
@@ -248,6 +259,7 @@ impl<W: Observer> ClientDriver<W> {
             let _ = sender.send(Message::Disconnected(conn, broken.unwrap_or_else(|| "closed".into()))).await;
         });
         self.handle(Input::HubAt(address, key));
+        self.handle(Input::VerifiedKeys(verified_at(&self.options.folders.home.pins(), &key)));
         self.handle(Input::Connected);
     }
 
@@ -301,6 +313,11 @@ impl<W: Observer> ClientDriver<W> {
             }
             Output::PeersLeft(keys) => keys.iter().for_each(|key| self.serving.server.cancel_all_of(key)),
             Output::Grant { task, dir, file, to } => self.grant(task, dir, file, to),
+            Output::Verify { task, request: asked, shown } => {
+                let (pins, hub, ours) = (self.options.folders.home.pins(), self.hub.key, self.local.key);
+                let verifying = Verifying { pins, hub, ours, asked, shown };
+                self.on_thread(move || Message::Verified(task, verifying.judge()));
+            }
             Output::Revoke(hash, to) => self.serving.contents.revoke(&hash, &to),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
             Output::CancelUpload(upload) => self.serving.server.cancel(upload),
@@ -311,6 +328,7 @@ impl<W: Observer> ClientDriver<W> {
                 }
             }
             Output::Peer(output) => self.for_peer(output),
+            Output::Meeting(news) => self.meeting(news),
             Output::Unread => self.watch.end_waits(),
             Output::End(code) => self.end = Some(code),
         }

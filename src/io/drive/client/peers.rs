@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
 
 use super::messages::PeerNote;
 use super::{ClientDriver, ConnBox, Message, Observer};
@@ -16,9 +19,11 @@ use crate::io::net::bind::anywhere;
 use crate::io::net::connection::{Outgoing, run_connection};
 use crate::io::net::identity::Identity;
 use crate::io::net::line_room::LineRoom;
-use crate::io::net::{CLOSE_TIME, Conn, ListenLimits, Listener, connect};
-use crate::protocol::limits::{PRIVATE_HANDSHAKES, PRIVATE_LINE, PRIVATE_WINDOW};
-use crate::protocol::{ErrorCode, Failure};
+use crate::io::net::reach::{Serve, TalkProving, welcome, welcome_config};
+use crate::io::net::{CLOSE_TIME, Conn, ListenLimits, Listener};
+use crate::protocol::limits::{MEETING_TIME, PRIVATE_HANDSHAKES, PRIVATE_LINE, PRIVATE_WINDOW};
+use crate::protocol::wire::Purpose;
+use crate::protocol::{ErrorCode, Failure, Route};
 
 /// The bytes that may wait for a side that does not read: everything that a link has in flight, and acknowledgements.
 const MOST_WAITING: usize = 4 * (PRIVATE_WINDOW + PRIVATE_LINE);
@@ -33,6 +38,10 @@ enum PeerConnState {
 pub(super) struct PeerPort {
     port: u16,
     listening: AbortHandle,
+    /// How many connections were accepted.
+    accepted: Arc<AtomicU64>,
+    /// How connections are welcomed that come by a meeting.
+    config: Arc<ServerConfig>,
     conns: HashMap<PeerConn, PeerConnState>,
     lines: Arc<LineRoom>,
     running: JoinSet<()>,
@@ -76,9 +85,26 @@ impl PeerPort {
             if failure.code == ErrorCode::PortInUse { failure.hint(hint) } else { failure }
         })?;
         let port = listener.local_addr().port();
-        let listening = tokio::spawn(accept_all(listener, sender)).abort_handle();
-        let lines = Arc::new(LineRoom::of_many());
-        Ok(Self { port, listening, conns: HashMap::new(), lines, running: JoinSet::new() })
+        let accepted = Arc::new(AtomicU64::new(0));
+        let listening = tokio::spawn(accept_all(listener, accepted.clone(), sender)).abort_handle();
+        let (lines, config) = (Arc::new(LineRoom::of_many()), welcome_config(identity));
+        Ok(Self { port, listening, accepted, config, conns: HashMap::new(), lines, running: JoinSet::new() })
+    }
+
+    /// The way in for connections that come by a meeting.
+    pub(super) fn door(&self, sender: mpsc::Sender<Message>) -> Arc<Serve> {
+        let (accepted, config) = (self.accepted.clone(), self.config.clone());
+        Arc::new(move |tcp, peer, route| {
+            let (accepted, config, sender) = (accepted.clone(), config.clone(), sender.clone());
+            tokio::spawn(async move {
+                let welcomed = timeout(MEETING_TIME, welcome(tcp, peer, config, PRIVATE_LINE)).await;
+                if let Ok(Some(conn)) = welcomed {
+                    let number = accepted.fetch_add(1, Ordering::Relaxed) + 1;
+                    let note = PeerNote::Accepted(number, Box::new(ConnBox(conn)), route);
+                    let _ = sender.send(Message::Peer(note)).await;
+                }
+            });
+        })
     }
 
     /// The port, also if the system has chosen it.
@@ -133,12 +159,12 @@ impl PeerPort {
     }
 }
 
-async fn accept_all(mut listener: Listener, sender: mpsc::Sender<Message>) {
-    let mut number = 0;
+async fn accept_all(mut listener: Listener, accepted: Arc<AtomicU64>, sender: mpsc::Sender<Message>) {
     loop {
         let conn = listener.accept().await;
-        number += 1;
-        if sender.send(Message::Peer(PeerNote::Accepted(number, Box::new(ConnBox(conn))))).await.is_err() {
+        let number = accepted.fetch_add(1, Ordering::Relaxed) + 1;
+        let note = PeerNote::Accepted(number, Box::new(ConnBox(conn)), Route::Direct);
+        if sender.send(Message::Peer(note)).await.is_err() {
             return;
         }
     }
@@ -147,19 +173,20 @@ async fn accept_all(mut listener: Listener, sender: mpsc::Sender<Message>) {
 impl<W: Observer> ClientDriver<W> {
     pub(super) fn peer_note(&mut self, note: PeerNote) {
         let input = match note {
-            PeerNote::Accepted(number, connection) => {
+            PeerNote::Accepted(number, connection, route) => {
                 let key = connection.0.peer;
                 self.peers.run(PeerConn::Accepted(number), connection.0, self.sender.clone());
-                PeerInput::Accepted(number, key)
+                PeerInput::Accepted(number, key, route)
             }
-            PeerNote::Dialled(number, connection) => {
+            PeerNote::Meeting(number) => PeerInput::Meeting(number),
+            PeerNote::Dialled(number, connection, route) => {
                 let conn = PeerConn::Dialled(number);
                 // The connection may have been closed meanwhile.
                 if !self.peers.conns.contains_key(&conn) {
                     return;
                 }
                 self.peers.run(conn, connection.0, self.sender.clone());
-                PeerInput::Dialled(number)
+                PeerInput::Dialled(number, route)
             }
             PeerNote::DialFailed(number, failure) => PeerInput::DialFailed(number, failure),
             PeerNote::Pinned(number, result) => PeerInput::Pinned(number, result),
@@ -190,7 +217,9 @@ impl<W: Observer> ClientDriver<W> {
 
     fn dial(&mut self, number: u64, person: Person) {
         let (pins, hub, sender) = (self.options.folders.home.pins(), self.hub.key, self.sender.clone());
-        let (identity, transport) = (self.local.clone(), self.options.transport);
+        let (reacher, meets) = (self.reacher.clone(), self.sender.clone());
+        let meets = move || drop(meets.try_send(Message::Peer(PeerNote::Meeting(number))));
+        let (identity, transport) = (Identity::clone(&self.local), self.options.transport);
         let Person { name, key, address, .. } = person;
         let pinned = {
             let name = name.clone();
@@ -198,12 +227,18 @@ impl<W: Observer> ClientDriver<W> {
         };
         let dialling = tokio::spawn(async move {
             let connected = match pinned.await {
-                Ok(Ok(())) => connect(address, &identity, Some(key), transport).await.map_err(|f| unreached(&name, &f)),
+                Ok(Ok(())) => {
+                    let proving = TalkProving { identity, key, transport, meets: Box::new(meets) };
+                    let target = reacher.target(key, address, Purpose::Private);
+                    let reached = reacher.reach(target, Arc::new(proving)).recv().await;
+                    let reached = reached.unwrap_or_else(|| Err(ErrorCode::PeerUnreachable.into()));
+                    reached.map_err(|failure| unreached(&name, &failure))
+                }
                 Ok(Err(failure)) => Err(failure),
                 Err(panicked) => Err(Failure::internal(panicked)),
             };
             let note = match connected {
-                Ok(connection) => PeerNote::Dialled(number, Box::new(ConnBox(connection))),
+                Ok((connection, route)) => PeerNote::Dialled(number, Box::new(ConnBox(connection)), route),
                 Err(failure) => PeerNote::DialFailed(number, failure),
             };
             let _ = sender.send(Message::Peer(note)).await;
@@ -216,7 +251,11 @@ impl<W: Observer> ClientDriver<W> {
 fn unreached(name: &str, failure: &Failure) -> Failure {
     let said = &failure.message;
     if failure.code == ErrorCode::HubKeyChanged {
-        return Failure::new(ErrorCode::PeerKeyChanged, format!("What answers for {name} has another key."));
+        return Failure::new(
+            ErrorCode::PeerKeyChanged,
+            format!("What answers for {name} has another key than the hub says."),
+        )
+        .hint("Somebody else has their address by now, or is in between: ask again when they are back.");
     }
     if failure.code == ErrorCode::WrongProtocol {
         let message = format!("Something else than {name} answers on a direct connection: {said}.");

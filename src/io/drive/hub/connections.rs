@@ -30,8 +30,10 @@ impl Connections {
         Self { mailbox, open, room, next: 1, tasks, filled: Vec::new() }
     }
 
-    /// Starts a connection's task, and returns its number.
-    pub(super) fn add(&mut self, connection: Conn) -> ConnId {
+    /// Starts a connection's task, and returns its number. Everybody is told a client's address, so one that has moved
+    /// connects again.
+    pub(super) fn add(&mut self, mut connection: Conn) -> ConnId {
+        connection.reader.must_stay_at(connection.address.ip());
         let conn = self.next;
         self.next += 1;
         let outgoing = Arc::new(Outgoing::default());

@@ -1,0 +1,79 @@
+//! Drives one meeting that another client has asked for.
+
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use super::lines::{Lines, Report};
+use super::reacher::{FromHub, Reacher, Serve, ToHub};
+use crate::core::reach::{Answering, AnsweringInput, AnsweringOutput, Line, Met};
+use crate::io::os::clock::until;
+use crate::protocol::wire::{MEETING_GREETING, MeetAt};
+use crate::protocol::{PublicKey, Route};
+
+/// Comes to a meeting and serves what stands, until it is over.
+pub(super) async fn answer(
+    reacher: Reacher,
+    met: Met,
+    peer: PublicKey,
+    serve: Arc<Serve>,
+    mut from_hub: mpsc::Receiver<FromHub>,
+) {
+    let (mut lines, mut reports) = Lines::new();
+    let mut machine = Answering::new(reacher.clock().now(), met, reacher.seed());
+    loop {
+        while let Some(output) = machine.poll() {
+            match output {
+                AnsweringOutput::Bind(token) => {
+                    let bound = lines.bind(reacher.hub(), token);
+                    machine.handle(reacher.clock().now(), AnsweringInput::Bound(bound));
+                }
+                AnsweringOutput::Tell(meeting, inner) => {
+                    reacher.tell_hub(ToHub::MeetAt(MeetAt { meet_at: meeting, inner })).await;
+                }
+                AnsweringOutput::Dial(line, place) => lines.dial(line, place),
+                AnsweringOutput::Serve(line, route) => {
+                    if let Some(tcp) = lines.take(line) {
+                        tokio::spawn(hand_over(tcp, line, (peer, route), serve.clone()));
+                    }
+                }
+                AnsweringOutput::Over => return,
+            }
+        }
+        let next = machine.next_timeout().map(|at| reacher.clock().instant(at));
+        let input = tokio::select! {
+            Some(from_hub) = from_hub.recv() => match from_hub {
+                FromHub::Places(places) => Some(AnsweringInput::Places(places)),
+                FromHub::Met(_) => None,
+            },
+            Some(report) = reports.recv() => match report {
+                Report::Open(line, tcp) => {
+                    lines.stands(line, tcp);
+                    Some(AnsweringInput::Open(line))
+                }
+                Report::Came(tcp, from) => lines.take_in(tcp).map(|line| AnsweringInput::Came(line, from)),
+                Report::Failed(line, failure) => {
+                    tracing::debug!(?line, %failure, "a line of a meeting does not stand");
+                    Some(AnsweringInput::Failed(line))
+                }
+            },
+            () = until(next) => Some(AnsweringInput::Tick),
+        };
+        if let Some(input) = input {
+            machine.handle(reacher.clock().now(), input);
+        }
+    }
+}
+
+/// Greets, and lets the server of what is wanted do the rest.
+async fn hand_over(mut tcp: TcpStream, line: Line, (peer, route): (PublicKey, Route), serve: Arc<Serve>) {
+    let greeted = match line {
+        Line::Half => Ok(()),
+        Line::Direct | Line::Dialled(_) | Line::Came(_) => tcp.write_all(MEETING_GREETING).await,
+    };
+    if let Ok(tcp) = greeted.and_then(|()| tcp.into_std()) {
+        serve(tcp, peer, route);
+    }
+}

@@ -1,0 +1,187 @@
+//! Drives one race for a connection that is wanted here.
+
+use std::collections::HashMap;
+use std::net::TcpStream as StdStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
+
+use super::lines::{Lines, Report};
+use super::reacher::{FromHub, Reacher, Target, ToHub};
+use super::{Proving, Reached};
+use crate::core::reach::{Asking, AskingInput, AskingOutput, Line, Wanted};
+use crate::io::os::clock::until;
+use crate::protocol::wire::{MEETING_GREETING, Meet, MeetAt};
+use crate::protocol::{ErrorCode, Failure};
+
+/// How long the other side may take to greet on a connection that stands.
+const GREETING: Duration = Duration::from_secs(3);
+
+/// What proving a key has come to.
+type Proved<S> = (Line, Result<S, Failure>);
+
+/// A race under way.
+pub(super) struct Race<P: Proving> {
+    reacher: Reacher,
+    target: Target,
+    ask: u64,
+    proving: Arc<P>,
+    machine: Asking,
+    lines: Lines,
+    streams: HashMap<Line, P::Stream>,
+    provers: HashMap<Line, AbortHandle>,
+    tasks: JoinSet<()>,
+    proved: mpsc::UnboundedSender<Proved<P::Stream>>,
+    out: mpsc::Sender<Reached<P::Stream>>,
+}
+
+/// Runs a race to its end.
+pub(super) async fn race<P: Proving>(
+    reacher: Reacher,
+    target: Target,
+    proving: Arc<P>,
+    out: mpsc::Sender<Reached<P::Stream>>,
+) {
+    let (ask, mut from_hub) = reacher.begin_asking();
+    let (lines, mut reports) = Lines::new();
+    let (proved, mut proofs) = mpsc::unbounded_channel();
+    let wanted = Wanted { direct: target.direct, meets: target.meets, at_once: reacher.is_hard_to_reach(&target.peer) };
+    let machine = Asking::new(reacher.clock().now(), wanted, reacher.seed());
+    let (streams, provers, tasks) = (HashMap::new(), HashMap::new(), JoinSet::new());
+    let mut race =
+        Race { reacher, target, ask, proving, machine, lines, streams, provers, tasks, proved, out: out.clone() };
+    while race.carry_out().await {
+        let next = race.machine.next_timeout().map(|at| race.reacher.clock().instant(at));
+        let input = tokio::select! {
+            Some(from_hub) = from_hub.recv() => race.heard(from_hub),
+            Some(report) = reports.recv() => race.reported(report),
+            Some((line, result)) = proofs.recv() => Some(race.proved(line, result)),
+            () = until(next) => Some(AskingInput::Tick),
+            () = out.closed() => Some(AskingInput::Cancel),
+        };
+        if let Some(input) = input {
+            race.machine.handle(race.reacher.clock().now(), input);
+        }
+    }
+    race.reacher.end_asking(race.ask);
+}
+
+impl<P: Proving> Race<P> {
+    /// Does what the machine says. False once the race is over.
+    async fn carry_out(&mut self) -> bool {
+        while let Some(output) = self.machine.poll() {
+            match output {
+                AskingOutput::DialDirect(address) => {
+                    let dialling = self.proving.dial(address);
+                    self.begin(Line::Direct, dialling);
+                }
+                AskingOutput::Ask => {
+                    let (peer, purpose) = (self.target.peer, self.target.purpose);
+                    let meet = Meet { meet: peer, name: None, ask: self.ask, purpose };
+                    self.proving.meets();
+                    self.reacher.tell_hub(ToHub::Meet(meet)).await;
+                }
+                AskingOutput::Bind(token) => {
+                    let bound = self.lines.bind(self.reacher.hub(), token);
+                    self.machine.handle(self.reacher.clock().now(), AskingInput::Bound(bound));
+                }
+                AskingOutput::Tell(meeting, inner) => {
+                    self.reacher.tell_hub(ToHub::MeetAt(MeetAt { meet_at: meeting, inner })).await;
+                }
+                AskingOutput::Dial(line, place) => self.lines.dial(line, place),
+                AskingOutput::Prove(line) => self.prove(line),
+                AskingOutput::Use(line, route) => {
+                    tracing::debug!(peer = %self.target.peer, ?line, %route, "reached");
+                    if let Some(stream) = self.streams.remove(&line) {
+                        self.reacher.reached(self.target.peer, route);
+                        let _ = self.out.send(Ok((stream, route))).await;
+                        self.proving.sent();
+                    }
+                }
+                AskingOutput::Close(line) => {
+                    self.lines.close(line);
+                    self.streams.remove(&line);
+                    if let Some(prover) = self.provers.remove(&line) {
+                        prover.abort();
+                    }
+                }
+                AskingOutput::GiveUp(failure) => {
+                    tracing::debug!(peer = %self.target.peer, %failure, "not reached");
+                    let _ = self.out.send(Err(failure)).await;
+                    self.proving.sent();
+                }
+                AskingOutput::Over => return false,
+            }
+        }
+        true
+    }
+
+    fn heard(&mut self, from_hub: FromHub) -> Option<AskingInput> {
+        Some(match from_hub {
+            FromHub::Met(met) => AskingInput::Met(met),
+            FromHub::Places(places) => AskingInput::Places(places),
+        })
+    }
+
+    fn reported(&mut self, report: Report) -> Option<AskingInput> {
+        match report {
+            Report::Open(line, tcp) => {
+                self.lines.stands(line, tcp);
+                Some(AskingInput::Open(line))
+            }
+            Report::Came(tcp, from) => self.lines.take_in(tcp).map(|line| AskingInput::Came(line, from)),
+            Report::Failed(line, failure) => Some(AskingInput::Failed(line, failure)),
+        }
+    }
+
+    fn proved(&mut self, line: Line, result: Result<P::Stream, Failure>) -> AskingInput {
+        match result {
+            Ok(stream) => {
+                self.streams.insert(line, stream);
+                AskingInput::Proved(line)
+            }
+            Err(failure) => AskingInput::Failed(line, failure),
+        }
+    }
+
+    fn prove(&mut self, line: Line) {
+        let Some(tcp) = self.lines.take(line) else { return };
+        let proving = self.proving.clone();
+        self.begin(line, async move {
+            let greets = line != Line::Half;
+            let tcp = greeted(tcp, greets).await.map_err(|e| broke(&e))?;
+            proving.prove(tcp).await
+        });
+    }
+
+    fn begin(&mut self, line: Line, stream: impl Future<Output = Result<P::Stream, Failure>> + Send + 'static) {
+        let proved = self.proved.clone();
+        let task = self.tasks.spawn(async move {
+            let _ = proved.send((line, stream.await));
+        });
+        self.provers.insert(line, task);
+    }
+}
+
+/// Waits for the greeting, if there is one to come.
+async fn greeted(mut tcp: TcpStream, greets: bool) -> std::io::Result<StdStream> {
+    if greets {
+        let mut greeting = [0; MEETING_GREETING.len()];
+        let read = timeout(GREETING, tcp.read_exact(&mut greeting)).await;
+        read.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))?;
+        if greeting != MEETING_GREETING {
+            return Err(std::io::ErrorKind::InvalidData.into());
+        }
+    }
+    tcp.into_std()
+}
+
+fn broke(e: &std::io::Error) -> Failure {
+    let cause = crate::protocol::cause::of_io(e);
+    Failure::new(ErrorCode::PeerUnreachable, format!("What answered is not the other client: {cause}."))
+}
