@@ -122,8 +122,8 @@ error_codes! {
     SlowDown, "slow-down", Later, exit 1, "That is more than the hub takes at a time.", "Wait, then ask again.";
 
     // Connections through the hub.
-    RelayOff, "relay-off", AfterChange, exit 1, "The hub relays nothing.", "Make the other side reachable, or ask the hub's keeper for `potluck serve --relay on`.";
-    RelayFull, "relay-full", Later, exit 1, "The hub relays no more at the moment.", "Try again later, or make the other side reachable.";
+    RelayOff, "relay-off", AfterChange, exit 6, "The hub relays nothing.", "Make the other side reachable, or ask the hub's keeper for `potluck serve --relay on`.";
+    RelayFull, "relay-full", Later, exit 6, "The hub relays no more at the moment.", "Try again later, or make the other side reachable.";
 
     // People and messages.
     NoSuchPerson, "no-such-person", AfterChange, exit 1, "Nobody of that name is known here.", "`who` shows who is there.";
