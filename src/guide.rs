@@ -142,6 +142,13 @@
 //! `cargo test --test sim` plays hundreds of random runs, each from its seed: delays, broken and silent connections, a
 //! hub that crashes. A run that fails prints its seed; `POTLUCK_SEED=<seed> cargo test --test sim people::` plays that one
 //! alone, the same way each time. `POTLUCK_LOG=debug` shows the diagnostics of the real program on standard error.
+//!
+//! # How to try a network
+//! `cargo test --test natlab` runs hubs and clients behind routers of six kinds, in network namespaces: two homes, each with
+//! two hosts, and a hub between them. It needs Linux, iproute2, nftables and root (or user namespaces), and says in one
+//! line if it cannot run; `POTLUCK_NATLAB=required` makes that a failure, `POTLUCK_NATLAB=all` plays every combination.
+//! `tests/natlab/natlab.sh --a cone --b symmetric -- bash` opens a shell in one, for a look by hand; its head says how to
+//! go into a host, and how to change addresses and cut connections meanwhile.
 
 #[cfg(doc)]
 use crate::{cli, core, io, protocol, sim, ui};

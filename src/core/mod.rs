@@ -19,12 +19,14 @@ pub mod outbox;
 pub mod peers;
 pub mod rate;
 pub mod reach;
+pub mod safety_number;
 pub mod secrets;
 pub mod session;
 pub mod slots;
 pub mod time;
 pub mod timers;
 pub mod told;
+pub mod verify;
 pub mod versioned_map;
 
 pub use fetch::Fetch;

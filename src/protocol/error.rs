@@ -125,6 +125,10 @@ error_codes! {
     TooManyOffers, "too-many-offers", AfterChange, exit 1, "That is more than one client may offer.", "Withdraw something, or offer fewer files.";
     SlowDown, "slow-down", Later, exit 1, "That is more than the hub takes at a time.", "Wait, then ask again.";
 
+    // Connections through the hub.
+    RelayOff, "relay-off", AfterChange, exit 6, "The hub relays nothing.", "Make the other side reachable, or ask the hub's keeper for `potluck serve --relay on`.";
+    RelayFull, "relay-full", Later, exit 6, "The hub relays no more at the moment.", "Try again later, or make the other side reachable.";
+
     // People and messages.
     NoSuchPerson, "no-such-person", AfterChange, exit 1, "Nobody of that name is known here.", "`who` shows who is there.";
     NotOnline, "not-online", Later, exit 1, "They are not there.", "`message NAME TEXT` is kept for them until they come.";
@@ -178,6 +182,8 @@ error_codes! {
     PeerUnreachable, "peer-unreachable", Later, exit 6, "The other client cannot be reached.", "It may be behind a firewall; it needs its --port open.";
     PeerRefused, "peer-refused", Later, exit 6, "The other client does not serve you.", "Both must be registered at the same hub.";
     PeerKeyChanged, "peer-key-changed", AfterChange, exit 6, "The other client's key is not the one that is known for it.", "Ask its owner; `potluck forget NAME@HUB` accepts the new key.";
+    VerifiedKeyChanged, "verified-key-changed", AfterChange, exit 6, "Somebody whom you have verified shows another key.", "Trust nothing under this name until you have asked them in another way; `verify NAME` shows the number of the new key.";
+    NumberDiffers, "number-differs", Never, exit 1, "The safety number is not the same at both ends.", "Somebody may be in between, or one of you reads an old number: let both ask `verify` again.";
     PeerBroke, "peer-broke", Later, exit 6, "The other client broke off or broke the protocol.", "`get` again goes on from what is there.";
     Interrupted, "interrupted", Later, exit 6, "It was broken off.", "Ask again.";
     NoSuchTransfer, "no-such-transfer", Never, exit 1, "There is no such transfer under way.", "`transfers` lists them.";

@@ -1,7 +1,13 @@
 //! The events of the hub's log: one struct for each.
 
+mod invites;
+mod meetings;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use invites::{CodeGuessed, CodeUsed, InviteSpent};
+pub use meetings::{MeetingBegun, RelayEnded};
 
 use super::vocabulary::{bodies, vocabulary};
 use super::{ErrorCode, PublicKey, Timestamp};
@@ -60,6 +66,10 @@ vocabulary! {
         FileKept(FileKept) = "file-kept", r#"{"name":"dora","file":"notes.txt","size":5,"total":1048576}"#;
         /// The hub could not make a copy, or has removed one.
         FileNotKept(FileNotKept) = "file-not-kept", r#"{"name":"dora","file":"notes.txt","code":"no-room","message":"The hub has no room for a copy."}"#;
+        /// A client wants a connection with another one, which cannot simply be dialled.
+        MeetingBegun(MeetingBegun) = "meeting-begun", r#"{"meeting":7,"by":"dora","with":"erin","content":"c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1","relays":true}"#;
+        /// The connections of a meeting were joined by the hub, and have ended.
+        RelayEnded(RelayEnded) = "relay-ended", r#"{"meeting":7,"by":"dora","with":"erin","bytes":1048576,"took":830,"why":"closed"}"#;
         /// The hub has refused a request.
         RequestRefused(RequestRefused) = "request-refused", r#"{"name":"dora","request":"get","code":"not-offered","message":"Nobody offers notes.txt.","more":2300}"#;
         /// The reader of the log was too slow: some lines were dropped.
@@ -96,6 +106,7 @@ impl LogEvent {
             Self::ClientRegistered(_) | Self::ClientBack(_) | Self::ClientLeft(_) => Level::Info,
             Self::InviteSpent(_) | Self::CodeUsed(_) | Self::OffersAdded(_) | Self::OffersRemoved(_) => Level::Info,
             Self::PushAsked(_) | Self::PushEnded(_) | Self::FileKept(_) => Level::Info,
+            Self::MeetingBegun(_) | Self::RelayEnded(_) => Level::Info,
             Self::FileNotKept(_) => Level::Warn,
             Self::RoomChanged(_) | Self::PeerDoubted(_) | Self::NamesReloaded(_) => Level::Info,
             Self::LoginFailed(_) | Self::LoginLocked(_) | Self::CodeGuessed(_) => Level::Warn,
@@ -193,27 +204,6 @@ bodies! {
         number: u64,
         /// The reason, in words.
         reason: String,
-    }
-    /// An invite has let a key in.
-    InviteSpent {
-        /// The name of the invite.
-        invite: String,
-        /// The name of the client that used it.
-        name: String,
-    }
-    /// Somebody has come with the short code of an invite.
-    CodeUsed {
-        /// The name of the invite.
-        invite: String,
-        /// The address and port of the client.
-        address: String,
-    }
-    /// Somebody has guessed at the short code of an invite, or broken off: it is void now.
-    CodeGuessed {
-        /// The name of the invite.
-        invite: String,
-        /// The address and port of the client.
-        address: String,
     }
     /// A login failed.
     LoginFailed {

@@ -13,6 +13,7 @@ mod hub_files;
 mod log;
 mod look;
 mod peers;
+pub mod reach;
 mod run;
 mod store;
 pub mod swarm;
@@ -22,7 +23,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::core::hub::{Access, Hub, HubConfig, HubKeys, LoginPolicy};
+use crate::core::hub::{Access, Hub, HubConfig, HubKeys, LoginPolicy, MeetingConfig};
 use crate::core::link::LinkConfig;
 use crate::core::secrets::Secrets;
 use crate::core::session::{AcceptFrom, DownloadConfig, FilesChanged, Session, SessionConfig, SessionTimeouts};
@@ -193,6 +194,8 @@ impl Sim {
         self.host.runs += 1;
         let config = HubConfig {
             files: self.hub_files(),
+            // The simulated hub relays nothing.
+            meetings: MeetingConfig { secret: [self.host.runs as u8; 32], at_once: 64, relay: None },
             link: LinkConfig::hub(),
             grace: self.config.grace,
             limits: self.config.limits.clone(),

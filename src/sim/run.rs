@@ -204,6 +204,10 @@ impl Sim {
                 let result = self.actors[client].disk.grant(dir.as_deref(), &file, &to);
                 self.later(soon, Happening::Local(client, Done::Granted(task, result)));
             }
+            Output::Verify { task, request, shown } => {
+                let result = self.actors[client].verify(&request, shown);
+                self.later(soon, Happening::Local(client, Done::Verified(task, result)));
+            }
             Output::Revoke(hash, to) => self.actors[client].disk.revoke(hash, &to),
             Output::Sources(transfer, sources) => self.tell_machine(client, transfer, fetch::Input::Learned(sources)),
             Output::Hash(offering) => self.hash(client, &offering),
@@ -310,6 +314,8 @@ impl Sim {
             hub::Output::Discard(hash) => self.served.discard(&hash),
             // The simulated hub serves everybody.
             hub::Output::MayFetch(..) | hub::Output::MayNotFetch(_) => {}
+            // Nobody shows it a token.
+            hub::Output::Join { .. } | hub::Output::Cut(_) | hub::Output::DropHalf(_) => {}
             hub::Output::Log(event) => {
                 let time = Timestamp(EPOCH.0 + (self.now.0 / 1_000) as i64);
                 self.log.push(LogLine { time, event });

@@ -9,8 +9,9 @@ mod support;
 
 mod best;
 mod changes;
-mod families;
+mod homes;
 mod lab;
+mod left_out;
 mod pairs;
 mod routers;
 mod running;

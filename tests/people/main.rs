@@ -19,6 +19,7 @@ mod rooms;
 mod stores;
 mod times;
 mod trouble;
+mod verify;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};

@@ -75,7 +75,7 @@ impl Answering {
                 self.surroundings = Some(surroundings);
                 self.dial_places(now);
             }
-            AnsweringInput::Bound(Err(_)) => self.end(),
+            AnsweringInput::Bound(Err(_)) => return self.end(),
             AnsweringInput::Places(places) => {
                 self.places = places;
                 self.dial_places(now);

@@ -3,5 +3,6 @@
 
 pub mod home;
 pub mod inbox;
+mod known_keys;
 pub mod pins;
 pub mod redeemed;

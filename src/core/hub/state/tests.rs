@@ -202,6 +202,7 @@ fn one_of_each_of_sessions() -> Vec<SessionRecord> {
         port: 4_000,
         link_port: 4_001,
         you: false,
+        verified: None,
     };
     let push = Push {
         from: 3,

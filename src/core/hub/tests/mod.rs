@@ -11,6 +11,7 @@ mod files;
 mod following;
 mod gifts;
 mod invites;
+mod meetings;
 mod messages;
 mod names;
 mod order;
@@ -48,6 +49,11 @@ fn keys() -> HubKeys {
 fn config() -> HubConfig {
     HubConfig {
         files: None,
+        meetings: MeetingConfig {
+            secret: [9; 32],
+            at_once: 100,
+            relay: Some(RelayLimits { streams_each: 2, streams: 3, day: 1_000_000 }),
+        },
         link: LinkConfig::hub(),
         grace: Duration::from_secs(30),
         limits: HubLimits::default(),
@@ -85,6 +91,8 @@ struct Rig {
     logins: Vec<(u64, NameKey)>,
     copies: Vec<CopyPlan>,
     discarded: Vec<ContentHash>,
+    /// What the driver was told about halves of meetings.
+    relayed: Vec<Output>,
     log: Vec<LogEvent>,
     stopped: bool,
 }
@@ -110,6 +118,7 @@ impl Rig {
             logins: Vec::new(),
             copies: Vec::new(),
             discarded: Vec::new(),
+            relayed: Vec::new(),
             log: Vec::new(),
             stopped: false,
         }
@@ -140,6 +149,7 @@ impl Rig {
                 Output::Copy(plan) => self.copies.push(plan),
                 Output::Discard(hash) => self.discarded.push(hash),
                 Output::MayFetch(..) | Output::MayNotFetch(_) => {}
+                Output::Join { .. } | Output::Cut(_) | Output::DropHalf(_) => self.relayed.push(output),
                 Output::Log(event) => self.log.push(event),
                 Output::Stopped => self.stopped = true,
             }

@@ -7,12 +7,13 @@ use super::{ClientDriver, Observer};
 use crate::core::outbox::Popped;
 use crate::core::peers::PeerConn;
 use crate::core::session::{FilesChanged, Hashed, Input, TransferNote, UploadNote, is_private, number_of};
+use crate::core::verify::KnownKey;
 use crate::io::drive::output::Render;
 use crate::io::drive::queued::tell;
 use crate::io::net::Conn;
 use crate::io::net::line_room::Line;
 use crate::io::net::reach::ToHub;
-use crate::protocol::event::OfferProgress;
+use crate::protocol::event::{OfferProgress, SafetyNumber};
 use crate::protocol::wire::Received;
 use crate::protocol::{Content, Event, EventLine, Failure, Route};
 
@@ -47,6 +48,8 @@ pub enum Message {
     Hashing(u64, OfferProgress),
     /// A file was hashed and granted to one person, for this task.
     Granted(u64, Result<Content, Failure>),
+    /// A `verify` was judged, for this task.
+    Verified(u64, Result<(KnownKey, SafetyNumber), Failure>),
     /// Offered files have changed.
     FilesChanged(FilesChanged),
     /// Messages of these numbers were written to the user, and this many private ones.

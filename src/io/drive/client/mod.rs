@@ -10,6 +10,7 @@ mod options;
 mod peers;
 mod reach;
 mod transfers;
+mod verify;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -39,6 +40,7 @@ use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::name::HUB;
 use crate::protocol::{Code, EventLine, Failure, PublicKey};
 use peers::PeerPort;
+use verify::{Verifying, complain, verified_at};
 
 use messages::Later;
 pub use messages::{ConnBox, Message, Reporting, mailbox};
@@ -225,6 +227,7 @@ impl<W: Observer> ClientDriver<W> {
             Message::Hashed(task, result) => self.handle(Input::Hashed(task, result)),
             Message::Hashing(task, progress) => self.handle(Input::Hashing(task, progress)),
             Message::Granted(task, result) => self.handle(Input::Granted(task, result)),
+            Message::Verified(task, result) => self.handle(Input::Verified(task, result)),
             Message::FilesChanged(changes) => self.handle(Input::FilesChanged(changes)),
             Message::Transfer(transfer, note) => {
                 if matches!(note, TransferNote::Completed { .. } | TransferNote::Failed(_)) {
@@ -252,8 +255,7 @@ impl<W: Observer> ClientDriver<W> {
         if self.hub.key.replace(key) != Some(key) || named {
             // Without a pin, another key would not be noticed the next time, so the user must be told.
             if let Err(failure) = self.options.folders.home.pins().pin_hub(&self.options.hub.host_port(), key) {
-                use std::io::Write;
-                let _ = writeln!(std::io::stderr(), "potluck: the hub's key cannot be remembered: {failure}");
+                complain("the hub's key cannot be remembered", &failure);
             }
         }
         self.inboxes.get_or_insert_with(|| Inboxes::at(self.options.folders.home.dir(), &key));
@@ -266,6 +268,7 @@ impl<W: Observer> ClientDriver<W> {
             let _ = sender.send(Message::Disconnected(conn, broken.unwrap_or_else(|| "closed".into()))).await;
         });
         self.handle(Input::HubAt(address, key));
+        self.handle(Input::VerifiedKeys(verified_at(&self.options.folders.home.pins(), &key)));
         self.handle(Input::Connected);
     }
 
@@ -319,6 +322,11 @@ impl<W: Observer> ClientDriver<W> {
             }
             Output::PeersLeft(keys) => keys.iter().for_each(|key| self.serving.server.cancel_all_of(key)),
             Output::Grant { task, dir, file, to } => self.grant(task, dir, file, to),
+            Output::Verify { task, request: asked, shown } => {
+                let (pins, hub, ours) = (self.options.folders.home.pins(), self.hub.key, self.local.key);
+                let verifying = Verifying { pins, hub, ours, asked, shown };
+                self.on_thread(move || Message::Verified(task, verifying.judge()));
+            }
             Output::Revoke(hash, to) => self.serving.contents.revoke(&hash, &to),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
             Output::CancelUpload(upload) => self.serving.server.cancel(upload),
