@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 pub use crate::core::LinkConfig;
 pub use crate::core::hub::{Access, LoginPolicy, Retention};
+pub use crate::io::drive::hub::RelayOptions;
 use crate::io::drive::hub::{HubOptions, Message, OpenHub};
 pub use crate::protocol::limits::HubLimits;
 use crate::protocol::{ErrorCode, Failure, JoinLink, LogLine};
@@ -168,6 +169,13 @@ impl HubBuilder {
     #[must_use]
     pub fn files_port(mut self, port: u16) -> Self {
         self.options.files_port = port;
+        self
+    }
+
+    /// Whether the hub relays between clients that cannot reach each other, and how much of it.
+    #[must_use]
+    pub fn relay(mut self, relay: RelayOptions) -> Self {
+        self.options.relay = relay;
         self
     }
 

@@ -1,5 +1,7 @@
 //! `potluck serve`: runs a hub.
 
+mod relay;
+
 use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -28,6 +30,7 @@ use crate::io::state::home::Home;
 use crate::protocol::limits::HubLimits;
 use crate::protocol::{DEFAULT_PORT, ErrorCode, Failure, JoinLink, LogLine, Timestamp, log, to_json};
 use crate::ui::log::render_log;
+use relay::Relay;
 
 /// Start a hub.
 ///
@@ -85,6 +88,8 @@ pub struct Serve {
     /// The TCP port to serve these files on; 0 takes a free one.
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     files_port: u16,
+    #[command(flatten)]
+    relay: Relay,
     /// Messages that one client may send in a second; ten seconds' worth at once.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().message_rate, value_parser = clap::value_parser!(u32).range(1..))]
     message_rate: u32,
@@ -241,6 +246,7 @@ impl Serve {
             .logins(LoginPolicy { max_failures: self.max_failures, lockout: self.lockout })
             .link_timers(LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::hub() })
             .grace(self.grace)
+            .relay(self.relay.options())
             .files_port(self.files_port);
         let access = self.access.map(|access| match access {
             AccessChoice::Open => Access::Open,

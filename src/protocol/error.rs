@@ -121,6 +121,10 @@ error_codes! {
     TooManyOffers, "too-many-offers", AfterChange, exit 1, "That is more than one client may offer.", "Withdraw something, or offer fewer files.";
     SlowDown, "slow-down", Later, exit 1, "That is more than the hub takes at a time.", "Wait, then ask again.";
 
+    // Connections through the hub.
+    RelayOff, "relay-off", AfterChange, exit 6, "The hub relays nothing.", "Make the other side reachable, or ask the hub's keeper for `potluck serve --relay on`.";
+    RelayFull, "relay-full", Later, exit 6, "The hub relays no more at the moment.", "Try again later, or make the other side reachable.";
+
     // People and messages.
     NoSuchPerson, "no-such-person", AfterChange, exit 1, "Nobody of that name is known here.", "`who` shows who is there.";
     NotOnline, "not-online", Later, exit 1, "They are not there.", "`message NAME TEXT` is kept for them until they come.";

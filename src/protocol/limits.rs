@@ -210,8 +210,20 @@ pub const MEETING_PLACES: usize = 4;
 /// How long a meeting waits for its halves and for a connection, and after that is over.
 pub const MEETING_TIME: Duration = Duration::from_secs(10);
 
-/// Meetings of each pair of clients in a minute.
+/// Meetings of each pair of clients in a minute: those that one of them has asked for.
 pub const MEETINGS_OF_A_PAIR: u32 = 10;
+
+/// Meetings in a minute that clients of one key have asked for.
+pub const MEETINGS_OF_ASKER: u32 = 120;
+
+/// Meetings in a minute that clients of one key were asked for.
+pub const MEETINGS_OF_ASKED: u32 = 600;
+
+/// Meetings of one client that wait for their connections.
+pub const MEETINGS_AT_ONCE: usize = 32;
+
+/// Clients whose relayed bytes of a day are counted. Further ones have nothing relayed on that day.
+pub const RELAY_PAYERS: usize = 65_536;
 
 /// People whom one person may block.
 pub const BLOCKS: usize = 1_000;

@@ -1,7 +1,11 @@
 //! The events of the hub's log: one struct for each.
 
+mod meetings;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use meetings::{MeetingBegun, RelayEnded};
 
 use super::vocabulary::{bodies, vocabulary};
 use super::{ErrorCode, PublicKey, Timestamp};
@@ -56,6 +60,10 @@ vocabulary! {
         FileKept(FileKept) = "file-kept", r#"{"name":"dora","file":"notes.txt","size":5,"total":1048576}"#;
         /// The hub could not make a copy, or has removed one.
         FileNotKept(FileNotKept) = "file-not-kept", r#"{"name":"dora","file":"notes.txt","code":"no-room","message":"The hub has no room for a copy."}"#;
+        /// A client wants a connection with another one, which cannot simply be dialled.
+        MeetingBegun(MeetingBegun) = "meeting-begun", r#"{"meeting":7,"by":"dora","with":"erin","content":"c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1","relays":true}"#;
+        /// The connections of a meeting were joined by the hub, and have ended.
+        RelayEnded(RelayEnded) = "relay-ended", r#"{"meeting":7,"by":"dora","with":"erin","bytes":1048576,"took":830,"why":"closed"}"#;
         /// The hub has refused a request.
         RequestRefused(RequestRefused) = "request-refused", r#"{"name":"dora","request":"get","code":"not-offered","message":"Nobody offers notes.txt.","more":2300}"#;
         /// The reader of the log was too slow: some lines were dropped.
@@ -92,6 +100,7 @@ impl LogEvent {
             Self::ClientRegistered(_) | Self::ClientBack(_) | Self::ClientLeft(_) => Level::Info,
             Self::InviteSpent(_) | Self::OffersAdded(_) | Self::OffersRemoved(_) => Level::Info,
             Self::PushAsked(_) | Self::PushEnded(_) | Self::FileKept(_) => Level::Info,
+            Self::MeetingBegun(_) | Self::RelayEnded(_) => Level::Info,
             Self::FileNotKept(_) => Level::Warn,
             Self::RoomChanged(_) | Self::PeerDoubted(_) | Self::NamesReloaded(_) => Level::Info,
             Self::LoginFailed(_) | Self::LoginLocked(_) => Level::Warn,

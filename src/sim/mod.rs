@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::core::hub::{Access, Hub, HubConfig, LoginPolicy};
+use crate::core::hub::{Access, Hub, HubConfig, LoginPolicy, MeetingConfig};
 use crate::core::link::LinkConfig;
 use crate::core::session::{AcceptFrom, DownloadConfig, FilesChanged, Session, SessionConfig, SessionTimeouts};
 use crate::core::time::{Rng, Time};
@@ -193,6 +193,8 @@ impl Sim {
         self.host.runs += 1;
         let config = HubConfig {
             files: self.hub_files(),
+            // The simulated hub relays nothing.
+            meetings: MeetingConfig { secret: [self.host.runs as u8; 32], at_once: 64, relay: None },
             link: LinkConfig::hub(),
             grace: self.config.grace,
             limits: self.config.limits.clone(),

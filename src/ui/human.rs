@@ -300,6 +300,14 @@ fn status(body: &event::Status, style: Style) -> String {
         let (since, message) = (moment(trouble.since), escape(&trouble.message));
         let _ = writeln!(out, "Since {since} the hub can keep nothing new: {message} ({}).", trouble.code);
     }
+    if let Some(relay) = &body.relay {
+        let (streams, bytes) = (count(relay.streams, "connection"), size(relay.bytes));
+        let refused = match relay.refused {
+            0 => String::new(),
+            refused => format!(", and {} without relay because something was full", count(refused, "meeting")),
+        };
+        let _ = writeln!(out, "The hub relays {streams} now; {bytes} today{refused}.");
+    }
     out
 }
 

@@ -58,17 +58,12 @@ fn text(event: &LogEvent) -> String {
             format!("{} no longer offers {} (revision {})", escape(&body.name), named(&body.files), body.revision)
         }
         LogEvent::RequestRefused(body) => refused(body),
-        LogEvent::PushAsked(body) => format!(
-            "push {} of {} from {} to {}: {}",
-            body.push,
-            escape(&body.file),
-            escape(&body.from),
-            escape(&body.to),
-            size(body.size)
-        ),
+        LogEvent::PushAsked(body) => push_asked(body),
         LogEvent::PushEnded(body) => {
             format!("push {} from {} to {} {}", body.push, escape(&body.from), escape(&body.to), escape(&body.how))
         }
+        LogEvent::MeetingBegun(body) => meeting_begun(body),
+        LogEvent::RelayEnded(body) => relay_ended(body),
         LogEvent::FileKept(body) => format!(
             "keeps {} of {} ({}); {} in all",
             escape(&body.file),
@@ -142,6 +137,23 @@ fn stored(body: &log::MessageStored) -> String {
 fn room_changed(body: &log::RoomChanged) -> String {
     let now = if body.members == 0 { "gone".to_owned() } else { count(body.members, "member") };
     format!("room {} changed by {}: {now}", escape(&body.room), escape(&body.by))
+}
+
+fn push_asked(body: &log::PushAsked) -> String {
+    let (file, from, to) = (escape(&body.file), escape(&body.from), escape(&body.to));
+    format!("push {} of {file} from {from} to {to}: {}", body.push, size(body.size))
+}
+
+fn meeting_begun(body: &log::MeetingBegun) -> String {
+    let what = body.content.map_or_else(|| "a private connection".to_owned(), |hash| format!("content {hash}"));
+    let relay = if body.relays { "" } else { ", without relay" };
+    format!("meeting {} of {} with {} for {what}{relay}", body.meeting, escape(&body.by), escape(&body.with))
+}
+
+fn relay_ended(body: &log::RelayEnded) -> String {
+    let (by, with, why) = (escape(&body.by), escape(&body.with), escape(&body.why));
+    let (bytes, took) = (size(body.bytes), duration(body.took));
+    format!("relayed {bytes} for {by} in its meeting {} with {with}, in {took}: {why}", body.meeting)
 }
 
 fn refused(body: &log::RequestRefused) -> String {

@@ -36,6 +36,7 @@ fn connect(hub: &mut Hub, conn: u64, ip: [u8; 4], hello: &str) -> HubHello {
 fn whoever_comes_back_from_elsewhere_before_it_was_missed_is_shown_there() {
     let mut hub = Hub::new(
         HubConfig {
+            meetings: Default::default(),
             files: None,
             link: LinkConfig::hub(),
             grace: Duration::from_secs(30),

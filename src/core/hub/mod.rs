@@ -14,6 +14,7 @@
 //!   them.
 //! - `cx`: the context that every part gets while an input is handled, with the ways to answer, tell, record and log.
 //! - `entrance`: who may enter (invites, accounts, logins). `feeds`: delivers messages. `files`: who has which content.
+//! - `meetings`: brings two clients together that cannot simply dial each other.
 //! - `connections`, `entry`, `requests`, `revocation`, `outcomes`: `impl Hub` for the inputs that need several parts.
 
 mod config;
@@ -24,6 +25,7 @@ mod entry;
 mod feeds;
 mod files;
 mod journal;
+mod meetings;
 mod outcomes;
 mod people;
 mod pings;
@@ -38,7 +40,7 @@ mod sessions;
 mod state;
 mod timers;
 
-pub use config::{Access, HubConfig, HubFiles, LoginPolicy, Retention};
+pub use config::{Access, HubConfig, HubFiles, LoginPolicy, MeetingConfig, RelayLimits, Retention};
 pub use ports::{CopyPlan, Input, Output, Verified};
 pub use state::{SessionRecord, Snapshot, State};
 
@@ -62,6 +64,7 @@ use files::chores::Chores;
 use files::copies::Copies;
 use files::holders::Holders;
 use journal::Journal;
+use meetings::Meetings;
 use room_news::RoomChanges;
 use sessions::Sessions;
 use sessions::pending::PendingConnections;
@@ -78,6 +81,9 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// The number that the driver gives to a connection. Never used twice in one run.
 pub type ConnId = u64;
 
+/// The number that the driver gives to a connection that shows a token. Never used twice in one run.
+pub type HalfId = u64;
+
 /// The number of a session. Never used twice in one run.
 type PeerId = u64;
 
@@ -92,6 +98,7 @@ pub struct Hub {
     feeds: Feeds,
     room_news: RoomChanges,
     files: Files,
+    meetings: Meetings,
     timers: Timers<Timer>,
     /// When messages older than the retention are trimmed next; `None` if everything is kept.
     trim_at: Option<Time>,
@@ -115,6 +122,7 @@ impl Hub {
             feeds: Feeds::new(loaded.last_message),
             room_news: RoomChanges::default(),
             files: Files { holders: Holders::default(), copies: Copies::default(), chores: Chores::default() },
+            meetings: Meetings::default(),
             timers: Timers::default(),
             trim_at: config.keep.map(|_| Time(0)),
             stopping: false,
@@ -149,6 +157,11 @@ impl Hub {
             Input::CopyLost(hash) => self.files.copy_lost(&mut self.base.at(now), hash),
             Input::HubFilesChanged(changed, gone) => {
                 self.files.hub_files_changed(&mut self.base.at(now), changed, gone)
+            }
+            Input::Half { half, token, address } => self.meetings.half(&mut self.base.at(now), half, token, address),
+            Input::Relayed { meeting, bytes } => self.meetings.relayed(&mut self.base.at(now), meeting, bytes),
+            Input::RelayEnded { meeting, bytes, why } => {
+                self.meetings.relay_ended(&mut self.base.at(now), meeting, bytes, why)
             }
             Input::StoreDegraded(failure) => self.store_degraded(now, failure),
             Input::StoreAbandoned(commits) => self.store_abandoned(now, &commits),
@@ -222,6 +235,7 @@ impl Hub {
             Timer::Trim => self.trim_at,
             Timer::Gather => self.base.updates.due(),
             Timer::Holders => self.files.holders.news_at(),
+            Timer::Meetings => self.meetings.due(),
         }
     }
 
@@ -245,6 +259,7 @@ impl Hub {
                 self.room_news.tell_all_room_news(&mut self.base.at(now));
             }
             Timer::Holders => self.files.tell_news(&mut self.base.at(now)),
+            Timer::Meetings => self.meetings.go_on(&mut self.base.at(now)),
         }
     }
 
@@ -270,6 +285,7 @@ impl Hub {
         counts.extend(self.base.journal.state.pushes().counts());
         counts.push(("wanted copies", self.base.journal.state.copies().count_wished()));
         counts.extend(self.files.copies.counts());
+        counts.extend(self.meetings.counts());
         counts
     }
 

@@ -231,6 +231,15 @@ impl Asking {
         self.blame(failure);
     }
 
+    /// Why a meeting has led to nothing. Where both sides came, only a relay would have helped.
+    fn why_in_vain(&self) -> Failure {
+        let met = if let Stage::Meeting(met, _) = &self.stage { Some(met) } else { None };
+        match met.and_then(|met| met.no_relay).filter(|_| self.relay_at.is_some()) {
+            Some(code) => code.into(),
+            None => Failure::new(ErrorCode::PeerUnreachable, "The other side did not come in time."),
+        }
+    }
+
     /// A way that stands already is left for a better one only.
     fn prove(&mut self, line: Line) {
         let route = self.punching.route(line).unwrap_or(Route::Relayed);
@@ -273,14 +282,14 @@ impl Asking {
         self.blame(failure);
     }
 
-    /// Remembers why nothing stands: that another key was shown tells more than that nobody answered, and what was said
-    /// of the peer's own address more than what was said of a meeting.
+    /// Remembers why nothing stands: that another key was shown tells most, then why the hub does not relay, then what was
+    /// said of the peer's own address.
     fn blame(&mut self, failure: Failure) {
-        let graver = match &self.failure {
-            None => true,
-            Some(known) => failure.code == ErrorCode::PeerKeyChanged && known.code != ErrorCode::PeerKeyChanged,
+        let relay = [ErrorCode::RelayOff, ErrorCode::RelayFull];
+        let weight = |failure: &Failure| {
+            if failure.code == ErrorCode::PeerKeyChanged { 2 } else { u8::from(relay.contains(&failure.code)) }
         };
-        if graver {
+        if self.failure.as_ref().is_none_or(|known| weight(&failure) > weight(known)) {
             self.failure = Some(failure);
         }
     }
@@ -302,11 +311,11 @@ impl Asking {
                 self.no_meeting(Failure::new(ErrorCode::PeerUnreachable, "The hub did not answer in time."));
             }
             Stage::Meeting(_, ends) if *ends <= now => {
-                self.no_meeting(Failure::new(ErrorCode::PeerUnreachable, "The other side did not come in time."));
+                self.no_meeting(self.why_in_vain());
             }
             Stage::Before(_) | Stage::Asked(_) | Stage::Meeting(..) | Stage::None => {}
         }
-        let waits = self.relay_at.is_some_and(|at| at > now) && self.punching.is_trying();
+        let waits = self.relay_at.is_some_and(|at| at > now) && !self.punching.has_given_up();
         if self.may_relay() && self.relay_at.is_some() && !waits {
             self.proving.insert(Line::Half);
             self.out.push_back(AskingOutput::Prove(Line::Half));

@@ -31,7 +31,7 @@ pub use answering::{Answering, AnsweringInput, AnsweringOutput};
 pub use asking::{Asking, AskingInput, AskingOutput, Wanted};
 pub use surroundings::{Interface, Place, Surroundings};
 
-use crate::protocol::Failure;
+use crate::protocol::{ErrorCode, Failure};
 
 /// One connection of a race, from when it is dialled or comes. The numbers are never used twice in one race.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +68,8 @@ pub struct Met {
     pub token: String,
     /// Whether the hub joins the halves.
     pub relays: bool,
+    /// Why it does not.
+    pub no_relay: Option<ErrorCode>,
 }
 
 /// The fresh port of a meeting, or why there is none.

@@ -117,9 +117,10 @@ impl Punching {
         self.targets.iter_mut().for_each(|target| target.next = None);
     }
 
-    /// Whether anything is dialled, or will be.
-    pub(super) fn is_trying(&self) -> bool {
-        self.targets.iter().any(|target| target.next.is_some() || target.dialling.is_some())
+    /// Whether everything was dialled in vain.
+    pub(super) fn has_given_up(&self) -> bool {
+        let given_up = |target: &Target| target.next.is_none() && target.dialling.is_none();
+        !self.targets.is_empty() && self.targets.iter().all(given_up)
     }
 
     /// When a place is dialled next.

@@ -21,7 +21,7 @@ pub use people::{
     MessageDelivered, Pong, PrivateClosed, PrivateMessage, PrivateOpened, RoomChanged, RoomCreated, RoomInvited,
     RoomJoined, RoomLeft, RoomMessage, Rooms, RosterPage, SafetyNumber, Unblocked, Unfocused, Withheld,
 };
-pub use roster::{Roster, RosterUpdated, Status, StoreTrouble, Visit};
+pub use roster::{RelayFigures, Roster, RosterUpdated, Status, StoreTrouble, Visit};
 pub use session::{
     Bye, CommandHelp, Deregistered, Error, Gap, Help, HubBack, HubLost, Ready, Settings, Synced, Waited, Welcome,
 };
@@ -182,7 +182,7 @@ event_table! {
         /// Between hub and client only: a client that this one deals with, told to those that do not follow the roster.
         Introduced(Introduced) = "introduced", told: Between, r#"{"client":{"name":"dora","number":4,"state":"online","since":"2026-01-02T03:04:05.678Z","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","address":"127.0.0.1","port":40001,"link_port":40002}}"#;
         /// Between hub and client only: this client and another one want a connection with each other.
-        Meeting(Meeting) = "meeting", told: Between, r#"{"meeting":7,"ask":1,"peer":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","name":"erin","purpose":"private","token":"00112233445566778899aabbccddeeff","relays":true}"#;
+        Meeting(Meeting) = "meeting", told: Between, r#"{"meeting":7,"ask":1,"peer":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","name":"erin","purpose":"private","token":"00112233445566778899aabbccddeeff","second_token":"ffeeddccbbaa99887766554433221100","relays":true}"#;
         /// Between hub and client only: where the other side of a meeting may be reached.
         MeetingPlaces(MeetingPlaces) = "meeting-places", told: Between, weighs: |places| 64 * (places.outer.len() + places.inner.len()), r#"{"meeting":7,"outer":["203.0.113.3:5000"],"inner":["192.168.1.7:40007"]}"#;
         /// Between hub and client only: there is no meeting with that client.

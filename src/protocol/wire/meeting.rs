@@ -6,6 +6,9 @@
 //! from it, connects to the hub's TCP port, where it shows its token in one line, [`RELAY_GREETING`]. So the hub sees
 //! at which address the other side may reach that port, and tells it
 //! ([`MeetingPlaces`](crate::protocol::event::MeetingPlaces)). If the hub relays, it joins the two connections.
+//!
+//! A side that reaches the hub over IPv4 and IPv6 shows its second token over the other family, so that the hub sees both
+//! of its addresses. The hub keeps that connection open as long as it waits for the meeting, and never joins it.
 
 use std::net::SocketAddr;
 
@@ -37,8 +40,11 @@ pub enum Purpose {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Meet {
-    /// The key of the other client.
+    /// The key of the other client. Of several clients with that key, the one that came last is asked,
     pub meet: PublicKey,
+    /// unless this says under which name it is registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The number of this ask: one that this client has not used in this session.
     pub ask: u64,
     /// What for.

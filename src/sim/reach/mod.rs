@@ -344,7 +344,7 @@ impl ReachSim {
         if !self.hub {
             return;
         }
-        let met = |token: &str| Met { meeting: 1, token: token.into(), relays: self.config.relays };
+        let met = |token: &str| Met { meeting: 1, token: token.into(), relays: self.config.relays, no_relay: None };
         let asked = Answering::new(self.now, met("b"), self.config.seed ^ 1);
         let asker = met("a");
         if self.config.comes {

@@ -10,6 +10,7 @@ mod files;
 mod following;
 mod gifts;
 mod invites;
+mod meetings;
 mod messages;
 mod names;
 mod order;
@@ -43,6 +44,11 @@ const HELLO: &str =
 fn config() -> HubConfig {
     HubConfig {
         files: None,
+        meetings: MeetingConfig {
+            secret: [9; 32],
+            at_once: 100,
+            relay: Some(RelayLimits { streams_each: 2, streams: 3, day: 1_000_000 }),
+        },
         link: LinkConfig::hub(),
         grace: Duration::from_secs(30),
         limits: HubLimits::default(),
@@ -79,6 +85,8 @@ struct Rig {
     logins: Vec<(u64, NameKey)>,
     copies: Vec<CopyPlan>,
     discarded: Vec<ContentHash>,
+    /// What the driver was told about halves of meetings.
+    relayed: Vec<Output>,
     log: Vec<LogEvent>,
     stopped: bool,
 }
@@ -104,6 +112,7 @@ impl Rig {
             logins: Vec::new(),
             copies: Vec::new(),
             discarded: Vec::new(),
+            relayed: Vec::new(),
             log: Vec::new(),
             stopped: false,
         }
@@ -132,6 +141,7 @@ impl Rig {
                 Output::Copy(plan) => self.copies.push(plan),
                 Output::Discard(hash) => self.discarded.push(hash),
                 Output::MayFetch(..) | Output::MayNotFetch(_) => {}
+                Output::Join { .. } | Output::Cut(_) | Output::DropHalf(_) => self.relayed.push(output),
                 Output::Log(event) => self.log.push(event),
                 Output::Stopped => self.stopped = true,
             }

@@ -132,7 +132,7 @@ fn bound(rng: &mut Rng) -> Bound {
 }
 
 fn met(rng: &mut Rng) -> Met {
-    Met { meeting: 1, token: "ab".into(), relays: rng.chance(50) }
+    Met { meeting: 1, token: "ab".into(), relays: rng.chance(50), no_relay: Some(ErrorCode::RelayOff) }
 }
 
 /// How far time goes on: to the machine's own timer, or a bit.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{FilesOptions, HubDriver, HubFileServer, Mailbox, Message, mailbox};
+use super::{FilesOptions, HubDriver, HubFileServer, Mailbox, Message, RelayOptions, RelayRates, mailbox};
 use crate::core::LinkConfig;
 use crate::core::hub::{Access, HubConfig, LoginPolicy, Retention};
 use crate::io::fs::check_dir;
@@ -47,6 +47,8 @@ pub struct HubOptions {
     pub copies: Option<u64>,
     /// The TCP port to serve files on; 0 takes a free one.
     pub files_port: u16,
+    /// What the hub relays between clients that cannot reach each other.
+    pub relay: RelayOptions,
 }
 
 impl Default for HubOptions {
@@ -65,6 +67,7 @@ impl Default for HubOptions {
             files: None,
             copies: None,
             files_port: 0,
+            relay: RelayOptions::default(),
         }
     }
 }
@@ -80,6 +83,7 @@ pub struct OpenHub {
     mailbox: Mailbox,
     messages: mpsc::Receiver<Message>,
     files: Option<HubFileServer>,
+    rates: RelayRates,
 }
 
 impl OpenHub {
@@ -106,18 +110,21 @@ impl OpenHub {
             }
         };
         let loopback = if options.address.ip().is_loopback() { Access::Open } else { Access::Invite };
+        let access = options.access.unwrap_or(loopback);
+        let rates = options.relay.rates();
         let config = HubConfig {
+            meetings: options.relay.meetings(&access, options.address.ip())?,
             files: files.as_ref().map(HubFileServer::config),
             link: options.link,
             grace: options.grace,
             limits: options.limits,
-            access: options.access.unwrap_or(loopback),
+            access,
             logins: options.logins,
             keep: options.keep,
             run: random().map_err(Failure::internal)?,
             epoch: clock.epoch(),
         };
-        Ok(Self { config, clock, store, loaded, listener, link, mailbox, messages, files })
+        Ok(Self { config, clock, store, loaded, listener, link, mailbox, messages, files, rates })
     }
 
     /// The link with which clients join: the hub's address and its key.
@@ -185,7 +192,7 @@ impl OpenHub {
         let told = Box::new(move |what| drop(told.blocking_send(Message::Store(what))));
         let store = StoreWriter::spawn(self.store, told)?;
         let (parts, mail) = ((store, passwords, self.files), (self.mailbox, self.messages));
-        HubDriver::new(self.config, self.loaded, self.clock, parts, mail, log).run(self.listener).await
+        HubDriver::new(self.config, self.loaded, self.clock, parts, mail, self.rates, log).run(self.listener).await
     }
 }
 

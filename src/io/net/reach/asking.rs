@@ -74,7 +74,7 @@ impl<P: Proving> Race<P> {
                     self.begin(Line::Direct, dialling);
                 }
                 AskingOutput::Ask => {
-                    let meet = Meet { meet: self.target.peer, ask: self.ask, purpose: self.target.purpose };
+                    let meet = Meet { meet: self.target.peer, name: None, ask: self.ask, purpose: self.target.purpose };
                     self.proving.meets();
                     self.reacher.tell_hub(ToHub::Meet(meet)).await;
                 }
