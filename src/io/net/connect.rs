@@ -19,6 +19,9 @@ pub const CONNECT_TIME: Duration = Duration::from_secs(4);
 
 /// How long QUIC is tried alone before TCP is tried as well.
 const QUIC_HEAD_START: Duration = Duration::from_millis(400);
+/// The same towards another client: it is over before other ways than its own address are tried, so that where UDP does
+/// not pass, TCP gets there first.
+const PEER_HEAD_START: Duration = Duration::from_millis(100);
 
 /// How long an address is tried alone before the next one is tried as well (RFC 8305, section 5).
 const ADDRESS_HEAD_START: Duration = Duration::from_millis(250);
@@ -41,6 +44,20 @@ pub async fn connect(
     connect_any(&[address], identity, expected, choice).await
 }
 
+/// Connects to another client at its own address.
+///
+/// # Errors
+/// Those of [`connect`].
+pub async fn connect_peer(
+    address: SocketAddr,
+    identity: &Identity,
+    key: PublicKey,
+    choice: TransportChoice,
+) -> Result<Conn, Failure> {
+    let deadline = Instant::now() + CONNECT_TIME;
+    connect_before(deadline, &[address], identity, Some(key), (choice, PEER_HEAD_START)).await
+}
+
 /// Connects to a hub that has several addresses. They are tried in order; the next one starts when those before it have
 /// failed or are slow.
 ///
@@ -52,7 +69,8 @@ pub async fn connect_any(
     expected: Option<PublicKey>,
     choice: TransportChoice,
 ) -> Result<Conn, Failure> {
-    connect_before(Instant::now() + CONNECT_TIME, addresses, identity, expected, choice).await
+    let deadline = Instant::now() + CONNECT_TIME;
+    connect_before(deadline, addresses, identity, expected, (choice, QUIC_HEAD_START)).await
 }
 
 /// Resolves a host and connects, both within [`CONNECT_TIME`].
@@ -68,7 +86,7 @@ pub async fn connect_host(
 ) -> Result<Conn, Failure> {
     let deadline = Instant::now() + CONNECT_TIME;
     let addresses = resolve_before(deadline, host, port).await?;
-    connect_before(deadline, &addresses, identity, expected, choice).await
+    connect_before(deadline, &addresses, identity, expected, (choice, QUIC_HEAD_START)).await
 }
 
 /// Resolves a host: a name, or an IPv4 or IPv6 address (brackets allowed). Loopback addresses come first; otherwise the
@@ -98,12 +116,13 @@ async fn resolve_before(deadline: Instant, host: &str, port: u16) -> Result<Vec<
     if addresses.is_empty() { Err(unreachable(host, "the name has no address")) } else { Ok(addresses) }
 }
 
+/// `Auto` gives QUIC this head start before TCP.
 async fn connect_before(
     deadline: Instant,
     addresses: &[SocketAddr],
     identity: &Identity,
     expected: Option<PublicKey>,
-    choice: TransportChoice,
+    (choice, head_start): (TransportChoice, Duration),
 ) -> Result<Conn, Failure> {
     let attempt = |&address: &SocketAddr| -> Attempt {
         let identity = identity.clone();
@@ -114,7 +133,7 @@ async fn connect_before(
             TransportChoice::Quic => vec![quic()],
             TransportChoice::Tcp => vec![tcp()],
         };
-        Box::pin(race(attempts, QUIC_HEAD_START))
+        Box::pin(race(attempts, head_start))
     };
     let connected = timeout_at(deadline, race(addresses.iter().map(attempt).collect(), ADDRESS_HEAD_START)).await;
     connected.map_or_else(
