@@ -40,7 +40,7 @@ fn meeting(outer: &[&str], inner: &[&str]) -> Vec<Value> {
     let token = "00112233445566778899aabbccddeeff";
     vec![
         json!({"event": "meeting", "meeting": 1, "peer": peer, "name": "mallory", "purpose": "private", "token": token,
-            "relays": false}),
+            "second_token": token, "relays": false}),
         json!({"event": "meeting-places", "meeting": 1, "outer": outer, "inner": inner}),
     ]
 }
