@@ -86,7 +86,7 @@ fn what_others_learn_of_our_addresses_means_something_to_them() {
 #[test]
 fn nothing_is_said_to_what_was_dialled_in_our_own_network_before_it_has_greeted() {
     let now = Time(0);
-    let met = Met { meeting: 1, token: "ab".into(), relays: false };
+    let met = Met { meeting: 1, token: "ab".into(), relays: false, no_relay: None };
     let places =
         Places { outer: vec![at("192.168.1.8:9100"), at("198.51.100.1:5000")], inner: vec![at("192.168.1.9:9100")] };
     let mut asked = Answering::new(now, met, 1);
