@@ -1,10 +1,12 @@
 //! The events of the hub's log: one struct for each.
 
+mod invites;
 mod meetings;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use invites::{CodeGuessed, CodeUsed, InviteSpent};
 pub use meetings::{MeetingBegun, RelayEnded};
 
 use super::vocabulary::{bodies, vocabulary};
@@ -202,27 +204,6 @@ bodies! {
         number: u64,
         /// The reason, in words.
         reason: String,
-    }
-    /// An invite has let a key in.
-    InviteSpent {
-        /// The name of the invite.
-        invite: String,
-        /// The name of the client that used it.
-        name: String,
-    }
-    /// Somebody has come with the short code of an invite.
-    CodeUsed {
-        /// The name of the invite.
-        invite: String,
-        /// The address and port of the client.
-        address: String,
-    }
-    /// Somebody has guessed at the short code of an invite, or broken off: it is void now.
-    CodeGuessed {
-        /// The name of the invite.
-        invite: String,
-        /// The address and port of the client.
-        address: String,
     }
     /// A login failed.
     LoginFailed {

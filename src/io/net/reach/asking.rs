@@ -74,7 +74,8 @@ impl<P: Proving> Race<P> {
                     self.begin(Line::Direct, dialling);
                 }
                 AskingOutput::Ask => {
-                    let meet = Meet { meet: self.target.peer, name: None, ask: self.ask, purpose: self.target.purpose };
+                    let (peer, purpose) = (self.target.peer, self.target.purpose);
+                    let meet = Meet { meet: peer, name: None, ask: self.ask, purpose };
                     self.proving.meets();
                     self.reacher.tell_hub(ToHub::Meet(meet)).await;
                 }
@@ -127,7 +128,10 @@ impl<P: Proving> Race<P> {
                 Some(AskingInput::Open(line))
             }
             Report::Came(tcp, from) => self.lines.take_in(tcp).map(|line| AskingInput::Came(line, from)),
-            Report::Failed(line, failure) => Some(AskingInput::Failed(line, failure)),
+            Report::Failed(line, failure) => {
+                tracing::debug!(?line, %failure, "a line of a race does not stand");
+                Some(AskingInput::Failed(line, failure))
+            }
         }
     }
 
