@@ -17,4 +17,5 @@ mod left_out;
 mod pairs;
 mod routers;
 mod running;
+mod talking;
 mod words;
