@@ -137,6 +137,7 @@ fn a_link_is_taken_as_it_is() {
         others: Vec::new(),
         key: None,
         invite: Some("secret".into()),
+        code: None,
     };
     let home = Home::open(Some(folder.path())).unwrap();
     let options = Client::connect(link.clone()).name("erin").options(home).unwrap();

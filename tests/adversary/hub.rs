@@ -171,7 +171,11 @@ impl World {
             Output::DropHalf(half) => assert!(self.halves.remove(&half), "a half is closed once"),
             // Its end is on its way.
             Output::Cut(meeting) => self.cut.push(meeting),
-            Output::Discard(_) | Output::MayFetch(..) | Output::MayNotFetch(_) | Output::Log(_) => {}
+            Output::SayToStranger(..)
+            | Output::Discard(_)
+            | Output::MayFetch(..)
+            | Output::MayNotFetch(_)
+            | Output::Log(_) => {}
         }
     }
 
@@ -187,13 +191,13 @@ impl World {
         self.clients[who] = Some(conn);
         let key = PublicKey([(who as u64 % KEYS) as u8; 32]);
         let address = SocketAddr::from(([10, 0, 0, self.rng.below(3) as u8], 5_000));
-        self.handle(Input::Connected { conn, key, address, transport: "quic" });
+        self.handle(Input::Connected { conn, key, address, transport: "quic", exporter: None });
         if self.rng.chance(95) {
-            self.hello(who);
+            self.begin(who);
         }
     }
 
-    fn hello(&mut self, who: usize) {
+    pub fn hello(&mut self, who: usize) {
         let Some(conn) = self.clients[who] else { return };
         let sessions: Vec<&String> = self.sessions.keys().collect();
         let session = match self.rng.below(10) {
@@ -285,7 +289,7 @@ impl World {
             0..8 => self.ack(who),
             8..11 => self.disconnect(who),
             11 => self.connect(who),
-            12 => self.hello(who),
+            12 => self.begin(who),
             13..21 => self.commit(false),
             21..26 => self.answer_query(false),
             26..29 => self.verify(),

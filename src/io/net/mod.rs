@@ -14,7 +14,7 @@
 //! | `tcp_stream.rs` | the TLS stream over TCP, shared by its two halves |
 //! | `lines.rs` | reading and writing, the same for both |
 //! | `reach/` | a connection to a peer, whatever routers are between |
-//! | `relay` | TCP connections of two clients that the hub joins |
+//! | `relay/` | TCP connections of two clients that the hub joins |
 //! | `connection.rs`, `line_room.rs` | a connection's two loops, and the memory that long lines may take |
 //! | `identity.rs`, `tls.rs` | key pairs, and TLS that proves them |
 //! | `bind.rs` | the ports of a client |
@@ -58,6 +58,8 @@ pub struct Conn {
     pub address: SocketAddr,
     /// The transport of the connection.
     pub transport: TransportKind,
+    /// The exporter of the TLS session (RFC 8446, section 7.5): the same at both ends, and at no others.
+    pub exporter: [u8; 32],
     /// Reads lines from the other side.
     pub reader: LineReader,
     /// Writes lines to the other side. Dropping it without [`LineWriter::shutdown`] aborts the connection.

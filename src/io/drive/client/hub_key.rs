@@ -1,5 +1,6 @@
 //! Which key the hub must prove, and what to tell the user if it proves another one.
 
+use super::code::redeem;
 use super::{ClientDriver, ConnBox, Message, Observer};
 use crate::io::net::connect_hosts;
 use crate::io::state::home::Home;
@@ -23,16 +24,27 @@ impl<W: Observer> ClientDriver<W> {
         let conn = self.hub.next_conn;
         self.hub.next_conn += 1;
         let (sender, identity, transport) = (self.sender.clone(), self.local.clone(), self.options.transport);
-        let (hosts, home) = (self.options.hub.hosts(), self.options.folders.home.clone());
-        let expected = self.expected(&hosts);
+        let (hub, home) = (self.options.hub.clone(), self.options.folders.home.clone());
+        let hosts = hub.hosts();
+        let (expected, code) = (self.expected(&hosts), self.hub.code.clone());
         tokio::spawn(async move {
-            let connected = match expected {
-                Ok((key, source, known)) => connect_hosts(&hosts, &identity, key, transport)
-                    .await
-                    .map_err(|failure| explained(failure, source, &known, &home)),
-                Err(failure) => Err(failure),
+            let connected = async {
+                let (mut key, source, known) = expected?;
+                let told = |failure| explained(failure, source, &known, &home);
+                if let Some(code) = code {
+                    let (file, place) = (home.redeemed(), hub.host_port());
+                    let redeemed = match file.get(&place, &code) {
+                        Some(redeemed) => redeemed,
+                        None => redeem(&hub, &code, &identity, key, transport).await.map_err(told)?,
+                    };
+                    // Without it, the code could not be used again after a name that is taken.
+                    let _ = file.set(&place, &code, &redeemed);
+                    key = Some(redeemed.key);
+                    let _ = sender.send(Message::Redeemed(redeemed)).await;
+                }
+                connect_hosts(&hosts, &identity, key, transport).await.map_err(told)
             };
-            let message = match connected {
+            let message = match connected.await {
                 Ok((host, connection)) => {
                     // The place is one among them.
                     let host = hosts.into_iter().nth(host).map_or_else(String::new, |host| host.to_string());

@@ -8,11 +8,12 @@ use tokio::sync::mpsc;
 
 use super::{FilesOptions, HubDriver, HubFileServer, Mailbox, Message, RelayOptions, RelayRates, mailbox};
 use crate::core::LinkConfig;
-use crate::core::hub::{Access, HubConfig, LoginPolicy, Retention};
+use crate::core::hub::{Access, HubConfig, HubKeys, LoginPolicy, Retention};
+use crate::core::secrets::Secrets;
 use crate::io::fs::check_dir;
 use crate::io::net::identity::Identity;
 use crate::io::net::{ListenLimits, Listener};
-use crate::io::os::clock::{Clock, random};
+use crate::io::os::clock::{Clock, random, random_bytes};
 use crate::io::store::Store;
 use crate::io::store::passwords::Checker;
 use crate::io::store::writer::StoreWriter;
@@ -124,6 +125,7 @@ impl OpenHub {
             access,
             logins: options.logins,
             keep: options.keep,
+            keys: HubKeys { key: identity.key, secrets: Secrets::new(random_bytes().map_err(Failure::internal)?) },
             run: random().map_err(Failure::internal)?,
             epoch: clock.epoch(),
         };
@@ -208,7 +210,7 @@ fn join_link(hosts: Vec<String>, address: SocketAddr, identity: &Identity) -> Jo
     };
     let mut hosts = hosts.into_iter().map(|host| HostPort { host, port }).take(LINK_HOSTS);
     let host = hosts.next().map_or_else(String::new, |first| first.host);
-    JoinLink { name: None, host, port, others: hosts.collect(), key: Some(identity.key), invite: None }
+    JoinLink { name: None, host, port, others: hosts.collect(), key: Some(identity.key), invite: None, code: None }
 }
 
 /// The name of this machine, which may be known in its network, and addresses at which it can be reached from there.
