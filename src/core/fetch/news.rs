@@ -1,8 +1,8 @@
 //! What is told of a download, from the machine to the session, which makes events of it.
 
-use crate::protocol::Failure;
 use crate::protocol::types::Source;
 use crate::protocol::wire::Had;
+use crate::protocol::{Failure, Route};
 
 /// How a download goes on.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,9 @@ pub enum TransferNote {
         /// Bytes that are there already.
         resumed: u64,
     },
+    /// This is the best way now that a connection of it takes. That of the first one is told before it begins, unless
+    /// that takes long.
+    Way(Route),
     /// It is there already, all of it, and is served to others: nothing is fetched, and it is completed.
     Here(Had),
     /// So many bytes are there.

@@ -192,6 +192,7 @@ impl Fetching {
             }
             Note::Started { .. }
             | Note::Here(_)
+            | Note::Way(_)
             | Note::Progress(_)
             | Note::FileFailed { .. }
             | Note::Stalled { .. }

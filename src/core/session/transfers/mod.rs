@@ -104,6 +104,7 @@ impl Transfers {
                 running.started(transfer, Some(path), None)
             }
             TransferNote::Progress(bytes) => running.progress(transfer, now, bytes),
+            TransferNote::Way(route) => return running.goes(route),
             TransferNote::Have(_) | TransferNote::Here(_) => return,
             TransferNote::FileFailed { file, failure } => {
                 let message = failure.message.into_owned();
