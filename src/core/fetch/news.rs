@@ -13,9 +13,10 @@ pub enum TransferNote {
         path: String,
         /// Bytes that are there already.
         resumed: u64,
+        /// The way that its first connection takes, if there is one by now.
+        route: Option<Route>,
     },
-    /// This is the best way now that a connection of it takes. That of the first one is told before it begins, unless
-    /// that takes long.
+    /// This is the best way now that a connection of it takes; told whenever it changes.
     Way(Route),
     /// It is there already, all of it, and is served to others: nothing is fetched, and it is completed.
     Here(Had),

@@ -33,8 +33,9 @@ pub(super) struct Telling {
     chunks: ChunkSet,
     /// Since when it waits for somebody who has what is missing, and whether that was told.
     stalled: Option<(Time, bool)>,
-    /// That it begins, if that was not told, and since when.
-    start: Option<(TransferNote, Time)>,
+    /// Until it was told that it begins: the path, the bytes that are there, and since when.
+    start: Option<(String, u64, Time)>,
+    /// The way that was told.
     way: Option<Route>,
 }
 
@@ -54,13 +55,16 @@ impl Telling {
     /// It begins, and so many bytes are there. That is told with the first connection, or somewhat later.
     pub(super) fn begin(&mut self, now: Time, path: String, resumed: u64) {
         self.progress = (resumed, now);
-        self.start = Some((TransferNote::Started { path, resumed }, now));
+        self.start = Some((path, resumed, now));
     }
 
-    /// That it begins, if that was not told and is due: at the latest when anything else is to be told, as `must` says.
-    pub(super) fn started(&mut self, now: Time, must: bool) -> Option<TransferNote> {
-        let due = |(_, since): &mut (TransferNote, Time)| must || now - *since >= BEGINS;
-        self.start.take_if(due).map(|(note, _)| note)
+    /// That it begins, if that was not told and is due: once its way is known, and at the latest when anything else is to
+    /// be told, as `must` says.
+    pub(super) fn started(&mut self, now: Time, must: bool, route: Option<Route>) -> Option<TransferNote> {
+        let due = |(_, _, since): &mut (String, u64, Time)| must || route.is_some() || now - *since >= BEGINS;
+        let (path, resumed, _) = self.start.take_if(due)?;
+        self.way = route;
+        Some(TransferNote::Started { path, resumed, route })
     }
 
     /// The way that it takes, if that is new.
@@ -120,7 +124,7 @@ impl Telling {
         let have = (!self.files.is_empty() || !self.chunks.is_empty()).then(|| self.had + HAVE_EVERY);
         let progress = (bytes != self.progress.0).then(|| self.progress.1 + PROGRESS_EVERY);
         let stalled = self.stalled.filter(|(_, told)| !told).map(|(since, _)| since + STALLED);
-        let start = self.start.as_ref().map(|(_, since)| *since + BEGINS);
+        let start = self.start.as_ref().map(|(_, _, since)| *since + BEGINS);
         have.into_iter().chain(progress).chain(stalled).chain(start)
     }
 }

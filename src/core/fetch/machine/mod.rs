@@ -290,10 +290,10 @@ impl Fetch {
             self.open_next();
             self.end_folder();
         }
-        let route = self.lanes.best_route();
-        if let Some(way) = self.telling.way(route) {
-            self.lanes.say(Output::Note(way));
-            self.tell_start(true);
+        if self.has_begun() {
+            self.tell_start(false);
+            let way = self.telling.way(self.lanes.best_route());
+            way.into_iter().for_each(|way| self.lanes.say(Output::Note(way)));
         }
         self.tell();
     }
@@ -305,7 +305,7 @@ impl Fetch {
     }
 
     fn tell_start(&mut self, must: bool) {
-        let start = self.telling.started(self.now, must);
+        let start = self.telling.started(self.now, must, self.lanes.best_route());
         start.into_iter().for_each(|note| self.lanes.say(Output::Note(note)));
     }
 

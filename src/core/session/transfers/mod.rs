@@ -99,7 +99,8 @@ impl Transfers {
         let Some(running) = self.running.get_mut(&transfer) else { return };
         let id = running.id();
         let event = match note {
-            TransferNote::Started { path, resumed } => {
+            TransferNote::Started { path, resumed, route } => {
+                route.into_iter().for_each(|route| running.goes(route));
                 running.begin(now, resumed);
                 running.started(transfer, Some(path), None)
             }
