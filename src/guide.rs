@@ -87,6 +87,7 @@
 //! | [`core::session`] | what a client asks, tells and fetches; each part owns its fields |
 //! | [`core::fetch`] | one download: a file, some chunks of one, or a folder |
 //! | [`core::peers`] | direct connections between clients |
+//! | [`core::happy_eyeballs`] | which address of a hub is tried when, over which transport |
 //! | [`core::link`] | one end of a connection that survives its transport |
 //!
 //! The rooms of `io` stand in one order, and each may know only those before it: `os`, `fs`, `content`, `net`,
@@ -142,6 +143,13 @@
 //! `cargo test --test sim` plays hundreds of random runs, each from its seed: delays, broken and silent connections, a
 //! hub that crashes. A run that fails prints its seed; `POTLUCK_SEED=<seed> cargo test --test sim people::` plays that one
 //! alone, the same way each time. `POTLUCK_LOG=debug` shows the diagnostics of the real program on standard error.
+//!
+//! # How to try a network
+//! `cargo test --test natlab` runs hubs and clients behind routers of six kinds, in network namespaces: two homes, each with
+//! two hosts, and a hub between them. It needs Linux, iproute2, nftables and root (or user namespaces), and says in one
+//! line if it cannot run; `POTLUCK_NATLAB=required` makes that a failure, `POTLUCK_NATLAB=all` plays every combination.
+//! `tests/natlab/natlab.sh --a cone --b symmetric -- bash` opens a shell in one, for a look by hand; its head says how to
+//! go into a host, and how to change addresses and cut connections meanwhile.
 
 #[cfg(doc)]
 use crate::{cli, core, io, protocol, sim, ui};

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 pub use crate::core::LinkConfig;
 pub use crate::core::hub::{Access, LoginPolicy, Retention};
+pub use crate::io::drive::hub::RelayOptions;
 use crate::io::drive::hub::{HubOptions, Message, OpenHub};
 pub use crate::protocol::limits::HubLimits;
 use crate::protocol::{ErrorCode, Failure, JoinLink, LogLine};
@@ -100,10 +101,10 @@ impl HubBuilder {
         self
     }
 
-    /// The host in the join link, if it differs from the address.
+    /// A host in the join link, if it differs from the address. Each call adds one, up to 8; clients try all at once.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
-        self.options.host = Some(host.into());
+        self.options.hosts.push(host.into());
         self
     }
 
@@ -168,6 +169,13 @@ impl HubBuilder {
     #[must_use]
     pub fn files_port(mut self, port: u16) -> Self {
         self.options.files_port = port;
+        self
+    }
+
+    /// Whether the hub relays between clients that cannot reach each other, and how much of it.
+    #[must_use]
+    pub fn relay(mut self, relay: RelayOptions) -> Self {
+        self.options.relay = relay;
         self
     }
 

@@ -1,5 +1,7 @@
 //! `potluck serve`: runs a hub.
 
+mod relay;
+
 use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -25,9 +27,10 @@ use crate::io::drive::stdout::{LogOutput, StandardOutput, loss};
 use crate::io::fs::check_dir;
 use crate::io::os::signals::{OnHangup, Signal, Signals};
 use crate::io::state::home::Home;
-use crate::protocol::limits::HubLimits;
+use crate::protocol::limits::{HubLimits, LINK_HOSTS};
 use crate::protocol::{DEFAULT_PORT, ErrorCode, Failure, JoinLink, LogLine, Timestamp, log, to_json};
 use crate::ui::log::render_log;
+use relay::Relay;
 
 /// Start a hub.
 ///
@@ -40,9 +43,10 @@ pub struct Serve {
     /// The address to listen on. Only this machine can join unless you name another, such as 0.0.0.0.
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
-    /// The host in the join link, if it is not the address.
-    #[arg(long, value_name = "NAME", value_parser = host)]
-    host: Option<String>,
+    /// The hosts in the join link, with commas between them; all are tried at once [default: the address, or, if it is
+    /// 0.0.0.0 or ::, the name and the addresses of this machine].
+    #[arg(long, value_name = "NAME", value_parser = host, value_delimiter = ',')]
+    host: Vec<String>,
     /// Where the hub keeps its key and the names [default: the platform's data folder].
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
     data: Option<PathBuf>,
@@ -85,6 +89,8 @@ pub struct Serve {
     /// The TCP port to serve these files on; 0 takes a free one.
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     files_port: u16,
+    #[command(flatten)]
+    relay: Relay,
     /// Messages that one client may send in a second; ten seconds' worth at once.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().message_rate, value_parser = clap::value_parser!(u32).range(1..))]
     message_rate: u32,
@@ -221,6 +227,10 @@ impl Serve {
 
     fn options(&self) -> Result<HubOptions, Failure> {
         let files = self.files.as_deref().map(check_dir).transpose().map_err(unusable)?;
+        if self.host.len() > LINK_HOSTS {
+            let message = format!("--host names {} hosts; a join link has at most {LINK_HOSTS}.", self.host.len());
+            return Err(Failure::new(ErrorCode::BadConfig, message));
+        }
         if self.ack_timeout.is_zero() {
             return Err(Failure::new(ErrorCode::BadConfig, "--ack-timeout must be more than 0."));
         }
@@ -241,6 +251,7 @@ impl Serve {
             .logins(LoginPolicy { max_failures: self.max_failures, lockout: self.lockout })
             .link_timers(LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::hub() })
             .grace(self.grace)
+            .relay(self.relay.options())
             .files_port(self.files_port);
         let access = self.access.map(|access| match access {
             AccessChoice::Open => Access::Open,
@@ -249,7 +260,7 @@ impl Serve {
         });
         Ok(HubOptions {
             data: self.dir()?,
-            host: self.host.clone(),
+            hosts: self.host.clone(),
             access,
             keep: self.keep,
             files,

@@ -107,6 +107,10 @@ error_codes! {
     AlreadyRegistered, "already-registered", Never, exit 1, "You are registered already.", "`dereg` leaves first.";
 
     NoSuchInvite, "no-such-invite", AfterChange, exit 1, "There is no such invite.", "`potluck invite list` shows them.";
+    WrongCode, "wrong-code", AfterChange, exit 4, "The code was wrong, and is void now.", "Ask whoever made it for another one.";
+    CodeVoid, "code-void", AfterChange, exit 4, "The code is not good any more.", "Ask whoever made it for another one.";
+    NoSuchCode, "no-such-code", AfterChange, exit 4, "There is no code of that number here.", "Check the number, and the address of the hub; or ask whoever made it for another one.";
+    CodeBusy, "code-busy", Later, exit 4, "Somebody is joining with that code just now.", "Try again in a moment.";
     LoginRequired, "login-required", AfterChange, exit 4, "The name belongs to an account.", "`login NAME` asks for the password at a terminal; or join with --password or --password-file.";
     BadLogin, "bad-login", AfterChange, exit 4, "The name or the password is wrong.", "Check both; after a few failures the account is locked for a while.";
     LockedOut, "locked-out", Later, exit 4, "There were too many failed logins.", "Wait, then log in with the right password.";
@@ -120,6 +124,10 @@ error_codes! {
     TooSlow, "too-slow", Later, exit 5, "The hub ended the session because it was not read for too long.", "Read what potluck writes, or join again.";
     TooManyOffers, "too-many-offers", AfterChange, exit 1, "That is more than one client may offer.", "Withdraw something, or offer fewer files.";
     SlowDown, "slow-down", Later, exit 1, "That is more than the hub takes at a time.", "Wait, then ask again.";
+
+    // Connections through the hub.
+    RelayOff, "relay-off", AfterChange, exit 6, "The hub relays nothing.", "Make the other side reachable, or ask the hub's keeper for `potluck serve --relay on`.";
+    RelayFull, "relay-full", Later, exit 6, "The hub relays no more at the moment.", "Try again later, or make the other side reachable.";
 
     // People and messages.
     NoSuchPerson, "no-such-person", AfterChange, exit 1, "Nobody of that name is known here.", "`who` shows who is there.";
@@ -174,6 +182,8 @@ error_codes! {
     PeerUnreachable, "peer-unreachable", Later, exit 6, "The other client cannot be reached.", "It may be behind a firewall; it needs its --port open.";
     PeerRefused, "peer-refused", Later, exit 6, "The other client does not serve you.", "Both must be registered at the same hub.";
     PeerKeyChanged, "peer-key-changed", AfterChange, exit 6, "The other client's key is not the one that is known for it.", "Ask its owner; `potluck forget NAME@HUB` accepts the new key.";
+    VerifiedKeyChanged, "verified-key-changed", AfterChange, exit 6, "Somebody whom you have verified shows another key.", "Trust nothing under this name until you have asked them in another way; `verify NAME` shows the number of the new key.";
+    NumberDiffers, "number-differs", Never, exit 1, "The safety number is not the same at both ends.", "Somebody may be in between, or one of you reads an old number: let both ask `verify` again.";
     PeerBroke, "peer-broke", Later, exit 6, "The other client broke off or broke the protocol.", "`get` again goes on from what is there.";
     Interrupted, "interrupted", Later, exit 6, "It was broken off.", "Ask again.";
     NoSuchTransfer, "no-such-transfer", Never, exit 1, "There is no such transfer under way.", "`transfers` lists them.";

@@ -25,6 +25,12 @@ pub const VERY_LONG_LINES: usize = 8;
 /// The longest first line of a connection, in bytes: little, because its sender has not proven anything yet.
 pub const HELLO_BYTES: usize = 4 << 10;
 
+/// Exchanges of short codes for invites that may be under way at a hub. Each takes a few round trips.
+pub const EXCHANGES: usize = 64;
+
+/// Codes that may be guessed wrong from one address within a day. Each guess voids a code, and is right once in 65,536.
+pub const CODE_GUESSES: usize = 20;
+
 /// The names of files and holders in one answer of the hub, in bytes. It is so far below [`MAX_FRAME`] that escaping
 /// them cannot exceed the frame.
 pub const ANSWER_BYTES: usize = 512 << 10;
@@ -75,8 +81,15 @@ pub const fn offer_bytes(file: &str, owner: &str) -> usize {
     300 + file.len() + owner.len()
 }
 
+/// Hosts in one join link.
+pub const LINK_HOSTS: usize = 8;
+
 /// People of whom the hub tells a client that does not follow the roster. It does not remember more.
 pub const INTRODUCED: usize = 16_384;
+
+/// Other keys than a verified one of which a client tells its user in one session. Only a hub that makes them up shows
+/// more.
+pub const ALARMS: usize = 256;
 
 /// Files in one folder that is fetched.
 pub const FOLDER_FILES: usize = TREE_ENTRIES;
@@ -206,8 +219,20 @@ pub const MEETING_PLACES: usize = 4;
 /// How long a meeting waits for its halves and for a connection, and after that is over.
 pub const MEETING_TIME: Duration = Duration::from_secs(10);
 
-/// Meetings of each pair of clients in a minute.
+/// Meetings of each pair of clients in a minute: those that one of them has asked for.
 pub const MEETINGS_OF_A_PAIR: u32 = 10;
+
+/// Meetings in a minute that clients of one key have asked for.
+pub const MEETINGS_OF_ASKER: u32 = 120;
+
+/// Meetings in a minute that clients of one key were asked for.
+pub const MEETINGS_OF_ASKED: u32 = 600;
+
+/// Meetings of one client that wait for their connections.
+pub const MEETINGS_AT_ONCE: usize = 32;
+
+/// Clients whose relayed bytes of a day are counted. Further ones have nothing relayed on that day.
+pub const RELAY_PAYERS: usize = 65_536;
 
 /// People whom one person may block.
 pub const BLOCKS: usize = 1_000;

@@ -1,7 +1,13 @@
 //! The events of the hub's log: one struct for each.
 
+mod invites;
+mod meetings;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use invites::{CodeGuessed, CodeUsed, InviteSpent};
+pub use meetings::{MeetingBegun, RelayEnded};
 
 use super::vocabulary::{bodies, vocabulary};
 use super::{ErrorCode, PublicKey, Timestamp};
@@ -34,6 +40,10 @@ vocabulary! {
         LoginLocked(LoginLocked) = "login-locked", r#"{"whom":"name:dora","failures":3,"until":"2026-01-02T03:04:15.678Z"}"#;
         /// An invite has let a key in.
         InviteSpent(InviteSpent) = "invite-spent", r#"{"invite":"friends","name":"dora"}"#;
+        /// Somebody has come with the short code of an invite.
+        CodeUsed(CodeUsed) = "code-used", r#"{"invite":"friends","address":"127.0.0.1:40000"}"#;
+        /// Somebody has guessed at the short code of an invite, or broken off: it is void now.
+        CodeGuessed(CodeGuessed) = "code-guessed", r#"{"invite":"friends","address":"127.0.0.1:40000"}"#;
         /// A message has been stored on disk.
         MessageStored(MessageStored) = "message-stored", r#"{"number":41,"from":"dora","to":"erin","bytes":13,"delivered":1}"#;
         /// A message that was kept for its receiver has been delivered.
@@ -56,6 +66,10 @@ vocabulary! {
         FileKept(FileKept) = "file-kept", r#"{"name":"dora","file":"notes.txt","size":5,"total":1048576}"#;
         /// The hub could not make a copy, or has removed one.
         FileNotKept(FileNotKept) = "file-not-kept", r#"{"name":"dora","file":"notes.txt","code":"no-room","message":"The hub has no room for a copy."}"#;
+        /// A client wants a connection with another one, which cannot simply be dialled.
+        MeetingBegun(MeetingBegun) = "meeting-begun", r#"{"meeting":7,"by":"dora","with":"erin","content":"c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1","relays":true}"#;
+        /// The connections of a meeting were joined by the hub, and have ended.
+        RelayEnded(RelayEnded) = "relay-ended", r#"{"meeting":7,"by":"dora","with":"erin","bytes":1048576,"took":830,"why":"closed"}"#;
         /// The hub has refused a request.
         RequestRefused(RequestRefused) = "request-refused", r#"{"name":"dora","request":"get","code":"not-offered","message":"Nobody offers notes.txt.","more":2300}"#;
         /// The reader of the log was too slow: some lines were dropped.
@@ -90,11 +104,12 @@ impl LogEvent {
             Self::ClientConnected(_) | Self::MessageStored(_) | Self::MessageDelivered(_) => Level::Debug,
             Self::HubListening(_) | Self::HubStopping(_) | Self::HubStopped(_) => Level::Info,
             Self::ClientRegistered(_) | Self::ClientBack(_) | Self::ClientLeft(_) => Level::Info,
-            Self::InviteSpent(_) | Self::OffersAdded(_) | Self::OffersRemoved(_) => Level::Info,
+            Self::InviteSpent(_) | Self::CodeUsed(_) | Self::OffersAdded(_) | Self::OffersRemoved(_) => Level::Info,
             Self::PushAsked(_) | Self::PushEnded(_) | Self::FileKept(_) => Level::Info,
+            Self::MeetingBegun(_) | Self::RelayEnded(_) => Level::Info,
             Self::FileNotKept(_) => Level::Warn,
             Self::RoomChanged(_) | Self::PeerDoubted(_) | Self::NamesReloaded(_) => Level::Info,
-            Self::LoginFailed(_) | Self::LoginLocked(_) => Level::Warn,
+            Self::LoginFailed(_) | Self::LoginLocked(_) | Self::CodeGuessed(_) => Level::Warn,
             Self::LogGap(_) | Self::ClientRefused(_) | Self::ClientAway(_) | Self::RequestRefused(_) => Level::Warn,
             Self::StoreDegraded(_) => Level::Warn,
             Self::StoreRecovered(_) => Level::Info,
@@ -189,13 +204,6 @@ bodies! {
         number: u64,
         /// The reason, in words.
         reason: String,
-    }
-    /// An invite has let a key in.
-    InviteSpent {
-        /// The name of the invite.
-        invite: String,
-        /// The name of the client that used it.
-        name: String,
     }
     /// A login failed.
     LoginFailed {

@@ -148,6 +148,10 @@ pub struct Client {
     /// In `roster-updated`: whether this is the client that reads the event.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub you: bool,
+    /// Only for a name that the user has verified: whether this is the key that was verified. If not, somebody else may
+    /// be using the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<bool>,
 }
 
 /// The direction of a transfer.

@@ -6,6 +6,7 @@
 //! Hub and client parse and write these lines; [`core::link`](crate::core) numbers, acknowledges and repeats the
 //! bodies, and never parses them.
 
+mod exchange;
 mod files;
 mod meeting;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use exchange::*;
 pub use files::*;
 pub use meeting::{MEETING_GREETING, Meet, MeetAt, Purpose, RELAY_GREETING};
 
@@ -362,7 +364,12 @@ mod tests {
             Ask::TakeBack(TakeBack { take_back: 9 }),
             Ask::NotTaken(NotTaken { not_taken: 9 }),
             Ask::Gone(Gone { id: 7, gone: vec!["a".into()] }),
-            Ask::Meet(Meet { meet: PublicKey([3; 32]), ask: 1, purpose: Purpose::Content(ContentHash([2; 32])) }),
+            Ask::Meet(Meet {
+                meet: PublicKey([3; 32]),
+                name: None,
+                ask: 1,
+                purpose: Purpose::Content(ContentHash([2; 32])),
+            }),
             Ask::MeetAt(MeetAt { meet_at: 7, inner: vec!["192.168.1.7:40007".parse().unwrap()] }),
             Ask::Folder(Folder { id: 8, folder: "a/".into(), from: None, after: "a/b/erin".into() }),
         ] {

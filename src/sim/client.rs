@@ -10,7 +10,9 @@ use super::traffic::Traffic;
 use crate::core::peers::{PeerConn, PeerInput};
 use crate::core::session::{Input, Session};
 use crate::core::time::Time;
-use crate::protocol::{ContentHash, EventLine, Follows, PublicKey};
+use crate::core::verify::{KnownKey, Person, judge};
+use crate::protocol::name::NameKey;
+use crate::protocol::{ContentHash, EventLine, Failure, Follows, PublicKey, event, request};
 
 /// Identifies a client of the simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +57,8 @@ pub(super) struct Actor {
     pub(super) peers: BTreeMap<PublicKey, String>,
     pub(super) disk: Disk,
     pub(super) traffic: Traffic,
+    /// The keys that are known at this machine.
+    pub(super) known: BTreeMap<NameKey, KnownKey>,
 }
 
 /// What a client has told its user.
@@ -91,7 +95,20 @@ impl Actor {
             peers: BTreeMap::new(),
             disk: Disk::default(),
             traffic: Traffic::default(),
+            known: BTreeMap::new(),
         }
+    }
+
+    pub(super) fn verify(
+        &mut self,
+        asked: &request::Verify,
+        shown: Option<PublicKey>,
+    ) -> Result<(KnownKey, event::SafetyNumber), Failure> {
+        let name = NameKey::of(&asked.name);
+        let person = Person { name: &asked.name, shown, known: self.known.get(&name).copied() };
+        let (kept, answer) = judge(&self.key, person, asked)?;
+        self.known.insert(name, kept);
+        Ok((kept, answer))
     }
 
     pub(super) fn done(&mut self, now: Time, done: Done) {
@@ -100,6 +117,7 @@ impl Actor {
             Done::Hashing(task, progress) => Input::Hashing(task, progress),
             Done::Hashed(task, result) => Input::Hashed(task, result),
             Done::Changed(changes) => Input::FilesChanged(changes),
+            Done::Verified(task, result) => Input::Verified(task, result),
             Done::Granted(task, result) => Input::Granted(task, result),
             Done::Inbox(ref name, ref shown) => Input::InboxOpened(name, shown),
             Done::Transfer(transfer, note) => Input::Transfer(transfer, note),

@@ -1,6 +1,7 @@
 //! Local tasks of a simulated client that have finished.
 
 use crate::core::session::{FilesChanged, Hashed, TransferNote, UploadNote};
+use crate::core::verify::KnownKey;
 use crate::protocol::wire::Received;
 use crate::protocol::{Content, Failure, event};
 
@@ -11,6 +12,7 @@ pub(super) enum Done {
     Hashed(u64, Result<Hashed, Failure>),
     Changed(FilesChanged),
     Granted(u64, Result<Content, Failure>),
+    Verified(u64, Result<(KnownKey, event::SafetyNumber), Failure>),
     Inbox(String, Received),
     Transfer(u64, TransferNote),
     Upload(u64, UploadNote),

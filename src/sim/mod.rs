@@ -13,6 +13,7 @@ mod hub_files;
 mod log;
 mod look;
 mod peers;
+pub mod reach;
 mod run;
 mod store;
 pub mod swarm;
@@ -22,8 +23,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::core::hub::{Access, Hub, HubConfig, LoginPolicy};
+use crate::core::hub::{Access, Hub, HubConfig, HubKeys, LoginPolicy, MeetingConfig};
 use crate::core::link::LinkConfig;
+use crate::core::secrets::Secrets;
 use crate::core::session::{AcceptFrom, DownloadConfig, FilesChanged, Session, SessionConfig, SessionTimeouts};
 use crate::core::time::{Rng, Time};
 use crate::protocol::event::Settings;
@@ -192,12 +194,15 @@ impl Sim {
         self.host.runs += 1;
         let config = HubConfig {
             files: self.hub_files(),
+            // The simulated hub relays nothing.
+            meetings: MeetingConfig { secret: [self.host.runs as u8; 32], at_once: 64, relay: None },
             link: LinkConfig::hub(),
             grace: self.config.grace,
             limits: self.config.limits.clone(),
             access: self.config.access.clone(),
             logins: self.config.logins.clone(),
             keep: None,
+            keys: HubKeys { key: PublicKey([99; 32]), secrets: Secrets::new([self.host.runs as u8; 32]) },
             run: self.config.seed ^ self.host.runs,
             epoch: EPOCH,
         };

@@ -99,7 +99,7 @@ impl Sim {
             .conns
             .insert(conn, Conn { client, silent: false, to_hub_free: self.now, to_client_free: self.now });
         self.actors[client].conn = Some(conn);
-        self.tell_hub(hub::Input::Connected { conn, key, address, transport: "quic" });
+        self.tell_hub(hub::Input::Connected { conn, key, address, transport: "quic", exporter: None });
         self.tell_client(client, Input::HubAt(HUB_ADDRESS, HUB_KEY));
         self.tell_client(client, Input::Connected);
     }
@@ -204,6 +204,10 @@ impl Sim {
                 let result = self.actors[client].disk.grant(dir.as_deref(), &file, &to);
                 self.later(soon, Happening::Local(client, Done::Granted(task, result)));
             }
+            Output::Verify { task, request, shown } => {
+                let result = self.actors[client].verify(&request, shown);
+                self.later(soon, Happening::Local(client, Done::Verified(task, result)));
+            }
             Output::Revoke(hash, to) => self.actors[client].disk.revoke(hash, &to),
             Output::Sources(transfer, sources) => self.tell_machine(client, transfer, fetch::Input::Learned(sources)),
             Output::Whereabouts(whereabouts) => self.tell_whereabouts(client, &whereabouts),
@@ -280,7 +284,7 @@ impl Sim {
     fn do_for_hub(&mut self, output: hub::Output) {
         match output {
             hub::Output::Send(conn, frame) => self.line_to_client(conn, text_of(&frame)),
-            hub::Output::Say(conn, line) => self.line_to_client(conn, line),
+            hub::Output::Say(conn, line) | hub::Output::SayToStranger(conn, line) => self.line_to_client(conn, line),
             hub::Output::Close(conn) => {
                 let at = self.network.conns.get(&conn).map_or(self.now, |conn| conn.to_client_free);
                 self.later(at, Happening::Breaks(conn));
@@ -311,6 +315,8 @@ impl Sim {
             hub::Output::Discard(hash) => self.served.discard(&hash),
             // The simulated hub serves everybody.
             hub::Output::MayFetch(..) | hub::Output::MayNotFetch(_) => {}
+            // Nobody shows it a token.
+            hub::Output::Join { .. } | hub::Output::Cut(_) | hub::Output::DropHalf(_) => {}
             hub::Output::Log(event) => {
                 let time = Timestamp(EPOCH.0 + (self.now.0 / 1_000) as i64);
                 self.log.push(LogLine { time, event });

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::protocol::event::{self, Event};
 use crate::protocol::human::quoted;
-use crate::protocol::{At, EventLine, Presence};
+use crate::protocol::{At, ErrorCode, EventLine, Presence};
 
 use super::escape::escape;
 use super::files;
@@ -14,6 +14,7 @@ use super::style::Style;
 use super::table::table;
 use super::transfers;
 use super::units::{count, duration, moment, rate, size};
+use super::verified;
 use super::waiting;
 
 /// The text of [`render`], with the time and number of messages.
@@ -70,6 +71,8 @@ pub fn render(line: &EventLine, style: Style) -> String {
         Event::RoomMessage(body) => people::room_message(line, body, style),
         Event::PrivateMessage(body) => people::private_message(body, style),
         Event::MessageDelivered(body) => people::delivered(body, style),
+        Event::SafetyNumber(body) => verified::safety_number(body, style),
+        Event::KeyAlarm(body) => verified::alarm(body, style),
         Event::PrivateOpened(body) => people::private_opened(body),
         Event::Pong(body) => people::pong(body),
         Event::PrivateClosed(body) => people::private_closed(body),
@@ -146,7 +149,8 @@ fn error(body: &event::Error, style: Style) -> String {
     // Rounded up, so that a retry after that many seconds is not too early.
     let wait = body.wait.filter(|wait| *wait > 0);
     let wait = wait.map(|wait| format!(", wait {} s", wait.div_ceil(1000))).unwrap_or_default();
-    let mut out = format!("{} {} ({}{place}{wait})\n", style.red("error:"), escape(&body.message), body.code);
+    let label = if body.code == ErrorCode::VerifiedKeyChanged { verified::ALARM } else { "error:" };
+    let mut out = format!("{} {} ({}{place}{wait})\n", style.red(label), escape(&body.message), body.code);
     if let Some(hint) = &body.hint {
         let _ = writeln!(out, "  {} {}", style.dim("hint:"), escape(hint));
     }
@@ -222,18 +226,23 @@ fn roster(body: &event::Roster, style: Style) -> String {
     if body.clients.is_empty() && body.next.is_none() {
         return "Nobody is here.\n".to_owned();
     }
+    // Most people have verified nobody, and need no column for it.
+    let any_verified = body.clients.iter().any(|client| client.verified.is_some());
     let rows = body.clients.iter().map(|client| {
-        vec![
+        let mut row = vec![
             client.number.to_string(),
             escape(&client.name).into_owned(),
             presence(client.state).to_owned(),
             moment(client.since),
             client.address.to_string(),
             client.port.to_string(),
-        ]
+        ];
+        row.extend(any_verified.then(|| verified::mark(client.verified).to_owned()));
+        row
     });
-    let rows = table(&["NUMBER", "NAME", "STATE", "SINCE", "IP ADDRESS", "TCP PORT"], &[0, 5], rows.collect(), style);
-    rows + &going_on(body.next.map(|next| next.to_string()).as_deref())
+    let mut heading = vec!["NUMBER", "NAME", "STATE", "SINCE", "IP ADDRESS", "TCP PORT"];
+    heading.extend(any_verified.then_some("VERIFIED"));
+    table(&heading, &[0, 5], rows.collect(), style) + &going_on(body.next.map(|next| next.to_string()).as_deref())
 }
 
 fn roster_updated(body: &event::RosterUpdated) -> String {
@@ -290,6 +299,14 @@ fn status(body: &event::Status, style: Style) -> String {
     if let Some(trouble) = &body.store {
         let (since, message) = (moment(trouble.since), escape(&trouble.message));
         let _ = writeln!(out, "Since {since} the hub can keep nothing new: {message} ({}).", trouble.code);
+    }
+    if let Some(relay) = &body.relay {
+        let (streams, bytes) = (count(relay.streams, "connection"), size(relay.bytes));
+        let refused = match relay.refused {
+            0 => String::new(),
+            refused => format!(", and {} without relay because something was full", count(refused, "meeting")),
+        };
+        let _ = writeln!(out, "The hub relays {streams} now; {bytes} today{refused}.");
     }
     out
 }

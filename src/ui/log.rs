@@ -58,17 +58,12 @@ fn text(event: &LogEvent) -> String {
             format!("{} no longer offers {} (revision {})", escape(&body.name), named(&body.files), body.revision)
         }
         LogEvent::RequestRefused(body) => refused(body),
-        LogEvent::PushAsked(body) => format!(
-            "push {} of {} from {} to {}: {}",
-            body.push,
-            escape(&body.file),
-            escape(&body.from),
-            escape(&body.to),
-            size(body.size)
-        ),
+        LogEvent::PushAsked(body) => push_asked(body),
         LogEvent::PushEnded(body) => {
             format!("push {} from {} to {} {}", body.push, escape(&body.from), escape(&body.to), escape(&body.how))
         }
+        LogEvent::MeetingBegun(body) => meeting_begun(body),
+        LogEvent::RelayEnded(body) => relay_ended(body),
         LogEvent::FileKept(body) => format!(
             "keeps {} of {} ({}); {} in all",
             escape(&body.file),
@@ -83,12 +78,7 @@ fn text(event: &LogEvent) -> String {
             escape(&body.message),
             body.code
         ),
-        LogEvent::LoginFailed(body) => format!(
-            "login of {} from {} failed ({} in a row)",
-            escape(&body.name),
-            escape(&body.address),
-            body.failures
-        ),
+        LogEvent::LoginFailed(body) => login_failed(body),
         LogEvent::LoginLocked(body) => format!(
             "logins of {} are locked until {}, after {} in a row",
             escape(&body.whom),
@@ -98,6 +88,8 @@ fn text(event: &LogEvent) -> String {
         LogEvent::InviteSpent(body) => {
             format!("invite {} has let {} in", escape(&body.invite), escape(&body.name))
         }
+        LogEvent::CodeUsed(body) => code_used(body),
+        LogEvent::CodeGuessed(body) => code_guessed(body),
         LogEvent::MessageStored(body) => stored(body),
         LogEvent::MessageDelivered(body) => {
             format!("message {} from {} delivered to {}", body.number, escape(&body.from), escape(&body.to))
@@ -112,6 +104,20 @@ fn text(event: &LogEvent) -> String {
         LogEvent::StoreRecovered(body) => format!("the store can be written again, after {} ms", body.after),
         LogEvent::StoreFailed(body) => format!("the store failed: {} ({})", escape(&body.message), body.code),
     }
+}
+
+fn code_used(body: &log::CodeUsed) -> String {
+    format!("{} has come with the code of invite {}", escape(&body.address), escape(&body.invite))
+}
+
+fn code_guessed(body: &log::CodeGuessed) -> String {
+    let (invite, address) = (escape(&body.invite), escape(&body.address));
+    format!("the code of invite {invite} is void: a wrong guess from {address}, or it broke off")
+}
+
+fn login_failed(body: &log::LoginFailed) -> String {
+    let (name, address) = (escape(&body.name), escape(&body.address));
+    format!("login of {name} from {address} failed ({} in a row)", body.failures)
 }
 
 fn listening(body: &log::HubListening) -> String {
@@ -142,6 +148,23 @@ fn stored(body: &log::MessageStored) -> String {
 fn room_changed(body: &log::RoomChanged) -> String {
     let now = if body.members == 0 { "gone".to_owned() } else { count(body.members, "member") };
     format!("room {} changed by {}: {now}", escape(&body.room), escape(&body.by))
+}
+
+fn push_asked(body: &log::PushAsked) -> String {
+    let (file, from, to) = (escape(&body.file), escape(&body.from), escape(&body.to));
+    format!("push {} of {file} from {from} to {to}: {}", body.push, size(body.size))
+}
+
+fn meeting_begun(body: &log::MeetingBegun) -> String {
+    let what = body.content.map_or_else(|| "a private connection".to_owned(), |hash| format!("content {hash}"));
+    let relay = if body.relays { "" } else { ", without relay" };
+    format!("meeting {} of {} with {} for {what}{relay}", body.meeting, escape(&body.by), escape(&body.with))
+}
+
+fn relay_ended(body: &log::RelayEnded) -> String {
+    let (by, with, why) = (escape(&body.by), escape(&body.with), escape(&body.why));
+    let (bytes, took) = (size(body.bytes), duration(body.took));
+    format!("relayed {bytes} for {by} in its meeting {} with {with}, in {took}: {why}", body.meeting)
 }
 
 fn refused(body: &log::RequestRefused) -> String {

@@ -22,6 +22,7 @@ mod terminal_owner;
 mod transfers;
 pub mod units;
 pub mod validate;
+mod verified;
 mod waiting;
 pub mod whole;
 mod width;

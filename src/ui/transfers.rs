@@ -12,6 +12,7 @@ use super::phrases::listed;
 use super::style::Style;
 use super::table::table;
 use super::units::{count, duration, exact_size, percent, rate, size};
+use super::verified::ALARM;
 
 pub(super) fn list(body: &event::Transfers, style: Style) -> String {
     if body.transfers.is_empty() {
@@ -217,8 +218,10 @@ pub(super) fn stalled(body: &event::TransferStalled, style: Style) -> String {
 pub(super) fn source_dropped(body: &event::SourceDropped, style: Style) -> String {
     let (n, peer, gave_up, code) = (body.transfer, escape(&body.peer), style.yellow("gave up"), body.code);
     // It is not to be trusted, even if others give the rest.
-    if matches!(code, ErrorCode::BadChunk | ErrorCode::PeerKeyChanged) {
-        return format!("Transfer {n}: {gave_up} {peer} as a source: {} ({code})\n", escape(&body.message));
+    if matches!(code, ErrorCode::BadChunk | ErrorCode::PeerKeyChanged | ErrorCode::VerifiedKeyChanged) {
+        let verified = code == ErrorCode::VerifiedKeyChanged;
+        let alarm = if verified { format!("{} ", style.red(ALARM)) } else { String::new() };
+        return format!("{alarm}Transfer {n}: {gave_up} {peer} as a source: {} ({code})\n", escape(&body.message));
     }
     // If it was the last one, the answer says why.
     format!("Transfer {n}: {gave_up} {peer} as a source ({code}).\n")

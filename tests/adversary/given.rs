@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use potluck::core::hub::{Access, HubConfig, HubFiles, LoginPolicy, Retention};
+use potluck::core::hub::{Access, HubConfig, HubFiles, HubKeys, LoginPolicy, MeetingConfig, RelayLimits, Retention};
+use potluck::core::secrets::Secrets;
 use potluck::core::{LinkConfig, Rng};
 use potluck::protocol::limits::HubLimits;
 use potluck::protocol::name::NameKey;
@@ -41,7 +42,9 @@ pub fn config(rng: &mut Rng) -> HubConfig {
         request_rate: if small { 2 } else { 1_000 },
         ..HubLimits::default()
     };
+    let relay = RelayLimits { streams_each: 2, streams: 3, day: if small { 20_000 } else { u64::MAX } };
     HubConfig {
+        meetings: MeetingConfig { secret: [3; 32], at_once: 4, relay: rng.chance(80).then_some(relay) },
         link: LinkConfig::hub(),
         grace: Duration::from_secs(30),
         limits,
@@ -50,6 +53,7 @@ pub fn config(rng: &mut Rng) -> HubConfig {
         files: rng.chance(50).then_some(files),
         keep: [None, Some(Retention::Bytes(1_000)), Some(Retention::For(Duration::from_secs(60)))]
             [rng.below(3) as usize],
+        keys: HubKeys { key: PublicKey([99; 32]), secrets: Secrets::new([7; 32]) },
         run: 7,
         epoch: Timestamp(1_700_000_000_000),
     }

@@ -1,15 +1,15 @@
 //! Five hostile clients, a store and a shelf that answer when they like, and a clock that jumps, against a hub.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use potluck::core::hub::{ConnId, Input, Output};
+use potluck::core::hub::{ConnId, HalfId, Input, Output};
 use potluck::core::{Hub, Rng, Time};
 use potluck::protocol::name::NameKey;
 use potluck::protocol::record::{Loaded, Query, Record, StoredMessage};
 use potluck::protocol::wire::HubHello;
-use potluck::protocol::{EventLine, Id, PublicKey};
+use potluck::protocol::{Event, EventLine, Id, PublicKey};
 use potluck::sim::Asked;
 
 use crate::given::{config, loaded, names};
@@ -58,6 +58,12 @@ pub struct World {
     pub queries: Vec<(u64, Query)>,
     pub attempts: Vec<(u64, NameKey)>,
     pub copies: Vec<u64>,
+    /// The tokens that anybody was told, the halves that wait, and what joined meetings have carried.
+    pub tokens: Vec<String>,
+    pub halves: BTreeSet<HalfId>,
+    pub last_half: HalfId,
+    pub joined: BTreeMap<u64, u64>,
+    pub cut: Vec<u64>,
     pub stopped: bool,
 }
 
@@ -85,6 +91,11 @@ impl World {
             queries: Vec::new(),
             attempts: Vec::new(),
             copies: Vec::new(),
+            tokens: Vec::new(),
+            halves: BTreeSet::new(),
+            last_half: 0,
+            joined: BTreeMap::new(),
+            cut: Vec::new(),
             stopped: false,
         }
     }
@@ -112,6 +123,9 @@ impl World {
                 session.received = number;
                 let line = EventLine::parse(&body).expect("events read back").expect("known words");
                 assert_eq!(session.asked.mistake_of_hub(&line), None);
+                if let Event::Meeting(meeting) = &line.event {
+                    self.tokens.extend([meeting.token.clone(), meeting.second_token.clone()]);
+                }
                 if let (true, Some(Id::Number(id))) = (line.last, line.id) {
                     let open = session.open.get_mut(&id).unwrap_or_else(|| panic!("nobody asked {id}: {body}"));
                     *open -= 1;
@@ -147,7 +161,21 @@ impl World {
             Output::Verify { attempt, name_key, .. } => self.attempts.push((attempt, name_key)),
             Output::Copy(plan) => self.copies.push(plan.copy),
             Output::Stopped => self.stopped = true,
-            Output::Discard(_) | Output::MayFetch(..) | Output::MayNotFetch(_) | Output::Log(_) => {}
+            Output::Join { meeting, halves, .. } => {
+                assert!(
+                    halves.iter().all(|half| self.halves.remove(half)),
+                    "only what came and is not closed is joined"
+                );
+                assert!(self.joined.insert(meeting, 0).is_none(), "a meeting is joined once");
+            }
+            Output::DropHalf(half) => assert!(self.halves.remove(&half), "a half is closed once"),
+            // Its end is on its way.
+            Output::Cut(meeting) => self.cut.push(meeting),
+            Output::SayToStranger(..)
+            | Output::Discard(_)
+            | Output::MayFetch(..)
+            | Output::MayNotFetch(_)
+            | Output::Log(_) => {}
         }
     }
 
@@ -163,13 +191,13 @@ impl World {
         self.clients[who] = Some(conn);
         let key = PublicKey([(who as u64 % KEYS) as u8; 32]);
         let address = SocketAddr::from(([10, 0, 0, self.rng.below(3) as u8], 5_000));
-        self.handle(Input::Connected { conn, key, address, transport: "quic" });
+        self.handle(Input::Connected { conn, key, address, transport: "quic", exporter: None });
         if self.rng.chance(95) {
-            self.hello(who);
+            self.begin(who);
         }
     }
 
-    fn hello(&mut self, who: usize) {
+    pub fn hello(&mut self, who: usize) {
         let Some(conn) = self.clients[who] else { return };
         let sessions: Vec<&String> = self.sessions.keys().collect();
         let session = match self.rng.below(10) {
@@ -261,13 +289,15 @@ impl World {
             0..8 => self.ack(who),
             8..11 => self.disconnect(who),
             11 => self.connect(who),
-            12 => self.hello(who),
+            12 => self.begin(who),
             13..21 => self.commit(false),
             21..26 => self.answer_query(false),
             26..29 => self.verify(),
             29..31 => self.copy(),
             31..33 => self.shelf(),
             33 => self.trouble(),
+            34 => self.half(),
+            35 => self.relay(false),
             _ => self.time(),
         }
     }
@@ -284,6 +314,35 @@ impl World {
             self.answer_query(true);
             self.verify();
             self.copy();
+        }
+    }
+
+    /// A connection shows a token: mostly a new one that is good.
+    fn half(&mut self) {
+        let back = [0, 0, 0, 1, 1, 2, 3, 8][self.rng.below(8) as usize];
+        let good = self.tokens.len().checked_sub(1 + back).map(|at| self.tokens[at].clone());
+        let token = good.filter(|_| self.rng.chance(95)).unwrap_or_else(|| "0".repeat(32));
+        self.last_half += 1;
+        let half = self.last_half;
+        self.halves.insert(half);
+        let address = ["192.0.2.1:5000", "192.0.2.2:22", "[2001:db8::1]:5000"][self.rng.below(3) as usize];
+        self.handle(Input::Half { half, token: &token, address: address.parse().expect("an address") });
+    }
+
+    /// A relayed stream carries something, or ends; those that are cut end, and so do `all` if they are to.
+    fn relay(&mut self, all: bool) {
+        let ended: Vec<u64> = std::mem::take(&mut self.cut);
+        let others = self.joined.keys().copied().filter(|meeting| all || meeting % 3 == 0);
+        for meeting in ended.into_iter().chain(others.collect::<Vec<_>>()) {
+            if let Some(bytes) = self.joined.remove(&meeting) {
+                self.handle(Input::RelayEnded { meeting, bytes, why: "closed".into() });
+            }
+        }
+        let more = self.rng.below(10_000);
+        if let Some((meeting, bytes)) = self.joined.iter_mut().next() {
+            *bytes += more;
+            let (meeting, bytes) = (*meeting, *bytes);
+            self.handle(Input::Relayed { meeting, bytes });
         }
     }
 
@@ -309,7 +368,9 @@ impl World {
         for _ in 0..3 {
             self.pass(Duration::from_secs(60));
             self.settle();
+            self.relay(true);
         }
+        assert!(self.halves.is_empty(), "connections that nobody closes: {:?}", self.halves);
         let left: Vec<_> = self.hub.counts().into_iter().filter(|(_, count)| *count > 0).collect();
         assert!(left.is_empty(), "left behind: {left:?}");
     }

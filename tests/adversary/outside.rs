@@ -71,6 +71,7 @@ impl World {
                 Found::PastAnswers(some.collect())
             }
             Query::TrimPoint { .. } => Found::TrimPoint(self.rng.below(9)),
+            Query::Code(nameplate) => self.code(nameplate),
             Query::Invite { digest, .. } => {
                 let (uses, until) = (self.rng.chance(50).then(|| self.rng.below(3)), None);
                 let (name, spent, made) = ("i".to_owned(), self.rng.below(3), Timestamp(1));

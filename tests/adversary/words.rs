@@ -1,10 +1,12 @@
 //! What hostile clients say to a hub: every word there is, about few people, rooms and files, so that they meet.
 
+use std::net::SocketAddr;
+
 use potluck::core::Rng;
 use potluck::protocol::request::Request;
 use potluck::protocol::types::Content;
 use potluck::protocol::wire::{self, Ask};
-use potluck::protocol::{ChunkSet, ContentHash};
+use potluck::protocol::{ChunkSet, ContentHash, PublicKey};
 
 pub const PEOPLE: [&str; 6] = ["ann", "bob", "cid", "Dan", "eve", "nobody"];
 pub const ROOMS: [&str; 4] = ["attic", "Bar", "cellar", "lobby"];
@@ -35,7 +37,7 @@ fn people(rng: &mut Rng) -> String {
 fn ask(rng: &mut Rng, id: i64, newest: u64) -> Ask {
     let number = rng.below(newest + 2);
     let few = rng.below(8);
-    match rng.below(9) {
+    match rng.below(12) {
         0 => {
             let publish = (0..rng.below(4)).map(|_| content(rng)).collect();
             let more = if rng.chance(10) { rng.below(70_000) } else { 0 };
@@ -62,6 +64,16 @@ fn ask(rng: &mut Rng, id: i64, newest: u64) -> Ask {
         }),
         6 => Ask::TakeBack(wire::TakeBack { take_back: few }),
         7 => Ask::NotTaken(wire::NotTaken { not_taken: few }),
+        8 | 9 => Ask::Meet(wire::Meet {
+            meet: PublicKey([rng.below(crate::hub::KEYS + 1) as u8; 32]),
+            name: rng.chance(30).then(|| pick(rng, &PEOPLE).to_owned()),
+            ask: number,
+            purpose: if rng.chance(50) { wire::Purpose::Private } else { wire::Purpose::Content(hash(rng)) },
+        }),
+        10 => {
+            let place = |rng: &mut Rng| SocketAddr::from(([192, 168, 1, rng.below(3) as u8], rng.below(65_536) as u16));
+            Ask::MeetAt(wire::MeetAt { meet_at: few, inner: (0..rng.below(6)).map(|_| place(rng)).collect() })
+        }
         _ => Ask::Gone(wire::Gone { id, gone: (0..rng.below(3)).map(|_| pick(rng, &FILES).to_owned()).collect() }),
     }
 }

@@ -6,10 +6,10 @@ use crate::lab::{Lab, in_lab};
 use crate::support::{Hub, Process, at_once, content};
 
 /// Dora in home a, Erin in home b; each offers a file, and each can be dialled by the other.
-fn two(lab: &Lab, args: &[&str]) -> (Hub, Process, Process) {
+fn two(lab: &Lab) -> (Hub, Process, Process) {
     let hub = lab.hub(&[]);
-    let mut dora = lab.client("a", &hub, "dora", args);
-    let mut erin = lab.client("b", &hub, "erin", args);
+    let mut dora = lab.client("a", &hub, "dora", &[]);
+    let mut erin = lab.client("b", &hub, "erin", &[]);
     dora.offer("dora.bin", &content("dora", 200_000));
     erin.offer("erin.bin", &content("erin", 200_000));
     (hub, dora, erin)
@@ -42,8 +42,19 @@ fn over_both(test: impl Fn() + Copy + Sync, options: &[&str; 2], play: impl Fn(&
 fn a_client_whose_address_changes_keeps_its_session_and_is_reached_at_the_new_one() {
     let test = a_client_whose_address_changes_keeps_its_session_and_is_reached_at_the_new_one;
     over_both(test, &["--a open --b open", "--a open+noudp --b open+noudp"], |lab| {
-        let (_hub, mut dora, erin) = two(lab, &[]);
+        let (_hub, mut dora, erin) = two(lab);
         lab.change(&["move", "a", "11.0.1.77"]);
+        dora.table();
+        all_is_as_before(dora, erin);
+    });
+}
+
+#[test]
+fn a_client_in_another_network_keeps_its_session_and_is_reached_there() {
+    let test = a_client_in_another_network_keeps_its_session_and_is_reached_there;
+    over_both(test, &["--a cone --b open", "--a cone+noudp --b open+noudp"], |lab| {
+        let (_hub, mut dora, erin) = two(lab);
+        lab.change(&["roam", "a", "b"]);
         dora.table();
         all_is_as_before(dora, erin);
     });
@@ -53,7 +64,7 @@ fn a_client_whose_address_changes_keeps_its_session_and_is_reached_at_the_new_on
 fn a_router_whose_outer_address_changes_costs_nobody_their_session() {
     let test = a_router_whose_outer_address_changes_costs_nobody_their_session;
     over_both(test, &["--a cone --b open", "--a cone+noudp --b open"], |lab| {
-        let (_hub, mut dora, mut erin) = two(lab, &[]);
+        let (_hub, mut dora, mut erin) = two(lab);
         lab.change(&["outer", "a", "11.0.0.20"]);
         dora.table();
         dora.must(json!({"request": "get", "file": "erin.bin"}), "transfer-completed");
@@ -69,7 +80,7 @@ fn a_router_whose_outer_address_changes_costs_nobody_their_session() {
 fn a_home_that_is_cut_off_comes_back_as_it_was() {
     let test = a_home_that_is_cut_off_comes_back_as_it_was;
     over_both(test, &["--a open --b open", "--a open+noudp --b open+noudp"], |lab| {
-        let (_hub, mut dora, mut erin) = two(lab, &[]);
+        let (_hub, mut dora, mut erin) = two(lab);
         lab.change(&["cut", "a"]);
         dora.then("hub-lost");
         erin.then_state("dora", "away");
@@ -84,7 +95,7 @@ fn a_home_that_is_cut_off_comes_back_as_it_was() {
 fn who_cannot_be_reached_directly_is_reached_again_when_the_way_is_back() {
     let test = who_cannot_be_reached_directly_is_reached_again_when_the_way_is_back;
     over_both(test, &["--a open --b open", "--a open+noudp --b open+noudp"], |lab| {
-        let (_hub, mut dora, erin) = two(lab, &[]);
+        let (_hub, mut dora, erin) = two(lab);
         lab.change(&["part"]);
         dora.refused(json!({"request": "private", "to": "erin", "text": "hello?"}), "peer-unreachable");
         lab.change(&["mend"]);

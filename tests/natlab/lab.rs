@@ -53,7 +53,7 @@ fn is_left_out() -> bool {
         let why = match tried {
             Ok(tried) if tried.status.success() => return None,
             Ok(tried) => String::from_utf8_lossy(&tried.stderr).trim_end().replace('\n', "; "),
-            Err(e) => e.to_string(),
+            Err(e) => format!("bash: {e}"),
         };
         if wish().is_none() {
             // Past what the test runner catches, so that it is seen when everything passes.

@@ -9,8 +9,10 @@ mod support;
 
 mod best;
 mod changes;
-mod families;
+mod homes;
+mod hostile;
 mod lab;
+mod left_out;
 mod pairs;
 mod routers;
 mod running;

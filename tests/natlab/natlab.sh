@@ -10,6 +10,7 @@
 # (home b). Within COMMAND the laboratory can be changed:
 #
 #   natlab.sh move HOST ADDRESS    the host has this inner address from now on, and its old one no longer
+#   natlab.sh roam HOST HOME       the host leaves its home's network for another home's, where it is the fourth: 10.99.2.4
 #   natlab.sh outer HOME ADDRESS   so has the router of a home (a or b) this outer one, and forgets who was connected
 #   natlab.sh cut HOME             nothing passes a home's router any more; nobody is told
 #   natlab.sh part                 nothing passes between the homes; the hub can be reached as before
@@ -234,6 +235,19 @@ move() {
   readdress "$host" eth0 "$new"
 }
 
+roam() {
+  local host=$1 home=$2 top kind outer net first
+  . "$LAB/$home"
+  ip -n "$host" link del eth0
+  ip link add p4 netns "r$home" type veth peer name eth0 netns "$host"
+  ip -n "r$home" link set p4 master in up
+  ip -n "$host" -batch - <<END
+    link set eth0 up
+    address add $net.4/24 dev eth0
+    route add default via $net.1
+END
+}
+
 outer() {
   local home=$1 new=$2 top kind outer net first
   . "$LAB/$home"
@@ -265,7 +279,7 @@ mend() {
 }
 
 case ${1:-} in
-  move | outer | part | mend) "$@"; exit;;
+  move | roam | outer | part | mend) "$@"; exit;;
   cut) drop "$2" ""; exit;;
 esac
 if [ "${NATLAB_INSIDE:-}" != 1 ]; then

@@ -5,6 +5,7 @@ mod support;
 
 mod accounts;
 mod blocking;
+mod codes;
 mod guesses;
 mod history;
 mod invites;
@@ -18,6 +19,7 @@ mod rooms;
 mod stores;
 mod times;
 mod trouble;
+mod verify;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};

@@ -7,5 +7,6 @@ mod files;
 mod hub;
 mod people;
 mod private;
+mod reach;
 mod swarm;
 mod trouble;

@@ -3,6 +3,7 @@
 
 pub mod environment;
 pub mod false_hub;
+pub mod half;
 pub mod liar;
 pub mod link;
 pub mod place;

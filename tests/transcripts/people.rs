@@ -1,8 +1,58 @@
 //! Messages, blocking and history.
 
+use potluck::core::safety_number::safety_number;
+use potluck::protocol::PublicKey;
 use potluck::protocol::limits::MESSAGE_BYTES;
+use potluck::sim::ClientOptions;
+
+use super::stage::Face;
+
+/// The safety number with somebody at another machine, as they would read it out.
+fn number_with(ours: u8, theirs: u8) -> String {
+    safety_number(&PublicKey([ours; 32]), &PublicKey([theirs; 32]))
+}
 
 pages! {
+    "verify" verify |scene| {
+        scene.sim.add_account("anna", "correct horse");
+        scene.note("anna has an account");
+        let account = |key| {
+            ClientOptions { key: Some(key), password: Some("correct horse".into()), ..ClientOptions::default() }
+        };
+        let anna = scene.join("anna", Face::Human, account(1));
+        let ben = scene.join("ben", Face::Json, ClientOptions::default());
+        let cleo = scene.join("cleo", Face::Human, ClientOptions::default());
+        scene.note("anna and ben see the same digits");
+        scene.says(anna, "verify ben");
+        scene.says(ben, r#"{"id":1,"request":"verify","name":"ANNA"}"#);
+        scene.says(ben, r#"{"id":2,"request":"verify","name":"anna","confirm":true}"#);
+        scene.says(ben, r#"{"id":3,"request":"whois","name":"anna"}"#);
+        scene.says(cleo, &format!("verify anna --number '{}'", number_with(3, 1)));
+        scene.says(cleo, &format!("verify anna --number '{}'", number_with(2, 1)));
+        scene.says(cleo, "verify anna --number 12345");
+        scene.says(cleo, "verify anna --confirm");
+        scene.says(cleo, "who");
+        scene.says(cleo, "verify cleo");
+        scene.says(cleo, "verify hub");
+        scene.says(cleo, "verify zoe");
+        scene.says(cleo, "verify anna --confirm --revoke");
+        scene.says(ben, r#"{"id":4,"request":"verify","name":"anna","confirm":true,"revoke":true}"#);
+        scene.note("anna logs in at another machine, or somebody does who has anna's password");
+        scene.says(anna, "quit");
+        let other = scene.join("anna", Face::Human, account(9));
+        scene.says(cleo, "who");
+        scene.says(cleo, "verify anna");
+        scene.says(cleo, "verify anna --confirm");
+        scene.says(ben, r#"{"id":5,"request":"verify","name":"anna"}"#);
+        scene.says(ben, r#"{"id":6,"request":"verify","name":"anna","confirm":true}"#);
+        scene.says(ben, r#"{"id":7,"request":"push","file":"plan.txt","to":"anna"}"#);
+        scene.note("it is anna, who reads out the new digits");
+        scene.says(other, "verify ben");
+        scene.says(ben, &format!(r#"{{"id":8,"request":"verify","name":"anna","confirm":true,"number":"{}"}}"#, number_with(9, 2)));
+        scene.says(ben, r#"{"id":9,"request":"verify","name":"anna","revoke":true}"#);
+        scene.says(cleo, "verify anna --revoke");
+    };
+
     "message" message |scene| {
         let (anna, ben) = scene.anna_and_ben();
         scene.says(anna, "message ben shall we meet?");

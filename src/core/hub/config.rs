@@ -1,9 +1,11 @@
 //! A hub's settings. The driver fills them in when the hub starts; the machine never changes them.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::core::link::LinkConfig;
+use crate::core::secrets::Secrets;
 use crate::core::time::Time;
 use crate::protocol::limits::HubLimits;
 use crate::protocol::{PublicKey, Timestamp};
@@ -57,6 +59,44 @@ pub enum Retention {
     Bytes(u64),
 }
 
+/// How clients meet through the hub.
+#[derive(Clone, Default)]
+pub struct MeetingConfig {
+    /// A random secret of this run, from which the tokens of meetings are made.
+    pub secret: [u8; 32],
+    /// Meetings of all clients that may wait for their connections at once. Each has at most four connections.
+    pub at_once: usize,
+    /// What the hub relays; `None` if nothing.
+    pub relay: Option<RelayLimits>,
+}
+
+impl fmt::Debug for MeetingConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { secret: _, at_once, relay } = self;
+        f.debug_struct("MeetingConfig").field("at_once", at_once).field("relay", relay).finish_non_exhaustive()
+    }
+}
+
+/// What a hub relays at most. The rates are the driver's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayLimits {
+    /// Streams at once for which one client has asked.
+    pub streams_each: usize,
+    /// Streams at once, of all clients.
+    pub streams: usize,
+    /// Bytes in a day, of the streams for which one client has asked. Days begin at midnight UTC.
+    pub day: u64,
+}
+
+/// The key by which clients recognize the hub, and what its own secrets are made of.
+#[derive(Debug, Clone)]
+pub struct HubKeys {
+    /// The key that the hub proves on each connection.
+    pub key: PublicKey,
+    /// Secret random bytes, from a seed that was drawn for this run.
+    pub secrets: Secrets,
+}
+
 /// A hub's settings.
 #[derive(Debug, Clone)]
 pub struct HubConfig {
@@ -70,10 +110,14 @@ pub struct HubConfig {
     pub access: Access,
     /// What happens after failed logins.
     pub logins: LoginPolicy,
+    /// How clients meet through the hub.
+    pub meetings: MeetingConfig,
     /// Where the hub serves files; `None` if it serves none and keeps no copies.
     pub files: Option<HubFiles>,
     /// Which messages are kept; `None` keeps all of them.
     pub keep: Option<Retention>,
+    /// The hub's key and secrets.
+    pub keys: HubKeys,
     /// A random number for this run. It is part of each session's identifier, so that a session of another run is not
     /// mistaken for one of this run.
     pub run: u64,

@@ -112,6 +112,7 @@ impl Hub {
         self.files.offers_left(&mut self.base.at(now), id, &name.name, files);
         self.files.holders.forget(id);
         pushes::take_all_back(&mut self.base.at(now), id);
+        self.meetings.left(&mut self.base.at(now), id);
         self.files.copies_left(&mut self.base.at(now), id);
         if self.base.sessions.fetchers.leave(client.key) && self.base.config.files.is_some() {
             self.base.out.push_back(Output::MayNotFetch(client.key));

@@ -14,6 +14,7 @@
 //!   them.
 //! - `cx`: the context that every part gets while an input is handled, with the ways to answer, tell, record and log.
 //! - `entrance`: who may enter (invites, accounts, logins). `feeds`: delivers messages. `files`: who has which content.
+//! - `meetings`: brings two clients together that cannot simply dial each other.
 //! - `connections`, `entry`, `requests`, `revocation`, `outcomes`: `impl Hub` for the inputs that need several parts.
 
 mod config;
@@ -24,6 +25,7 @@ mod entry;
 mod feeds;
 mod files;
 mod journal;
+mod meetings;
 mod outcomes;
 mod people;
 mod pings;
@@ -38,7 +40,7 @@ mod sessions;
 mod state;
 mod timers;
 
-pub use config::{Access, HubConfig, HubFiles, LoginPolicy, Retention};
+pub use config::{Access, HubConfig, HubFiles, HubKeys, LoginPolicy, MeetingConfig, RelayLimits, Retention};
 pub use ports::{CopyPlan, Input, Output, Verified};
 pub use state::{SessionRecord, Snapshot, State};
 
@@ -54,6 +56,7 @@ use crate::protocol::{ErrorCode, Failure};
 use cx::Base;
 use entrance::Entrance;
 use entrance::attempts::Attempts;
+use entrance::codes::Codes;
 use entrance::credentials::Credentials;
 use entrance::newcomers::Newcomers;
 use feeds::Feeds;
@@ -62,8 +65,10 @@ use files::chores::Chores;
 use files::copies::Copies;
 use files::holders::Holders;
 use journal::Journal;
+use meetings::Meetings;
 use room_news::RoomChanges;
 use sessions::Sessions;
+use sessions::contest::Challenge;
 use sessions::pending::PendingConnections;
 use sessions::places::Places;
 use sessions::refusals::Refusals;
@@ -77,6 +82,9 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The number that the driver gives to a connection. Never used twice in one run.
 pub type ConnId = u64;
+
+/// The number that the driver gives to a connection that shows a token. Never used twice in one run.
+pub type HalfId = u64;
 
 /// The number of a session. Never used twice in one run.
 type PeerId = u64;
@@ -92,6 +100,7 @@ pub struct Hub {
     feeds: Feeds,
     room_news: RoomChanges,
     files: Files,
+    meetings: Meetings,
     timers: Timers<Timer>,
     /// When messages older than the retention are trimmed next; `None` if everything is kept.
     trim_at: Option<Time>,
@@ -107,6 +116,7 @@ impl Hub {
             credentials: Credentials::load(&loaded.names),
             newcomers: Newcomers::default(),
             attempts: Attempts::default(),
+            codes: Codes::new(config.keys.secrets.clone()),
         };
         let mut hub = Self {
             pending: PendingConnections::default(),
@@ -115,6 +125,7 @@ impl Hub {
             feeds: Feeds::new(loaded.last_message),
             room_news: RoomChanges::default(),
             files: Files { holders: Holders::default(), copies: Copies::default(), chores: Chores::default() },
+            meetings: Meetings::default(),
             timers: Timers::default(),
             trim_at: config.keep.map(|_| Time(0)),
             stopping: false,
@@ -137,7 +148,9 @@ impl Hub {
     /// Handles one input, then whatever has become due by `now`. See the drain contract in [`crate::core`].
     pub fn handle(&mut self, now: Time, input: Input<'_>) {
         match input {
-            Input::Connected { conn, key, address, transport } => self.connected(now, conn, key, address, transport),
+            Input::Connected { conn, key, address, transport, exporter } => {
+                self.connected(now, conn, (key, exporter), address, transport)
+            }
             Input::Line { conn, line } => self.line(now, conn, line),
             Input::Disconnected { conn, reason } => self.disconnected(now, conn, reason),
             Input::Committed(commit) => self.committed(now, commit),
@@ -149,6 +162,11 @@ impl Hub {
             Input::CopyLost(hash) => self.files.copy_lost(&mut self.base.at(now), hash),
             Input::HubFilesChanged(changed, gone) => {
                 self.files.hub_files_changed(&mut self.base.at(now), changed, gone)
+            }
+            Input::Half { half, token, address } => self.meetings.half(&mut self.base.at(now), half, token, address),
+            Input::Relayed { meeting, bytes } => self.meetings.relayed(&mut self.base.at(now), meeting, bytes),
+            Input::RelayEnded { meeting, bytes, why } => {
+                self.meetings.relay_ended(&mut self.base.at(now), meeting, bytes, why)
             }
             Input::StoreDegraded(failure) => self.store_degraded(now, failure),
             Input::StoreAbandoned(commits) => self.store_abandoned(now, &commits),
@@ -199,6 +217,9 @@ impl Hub {
             self.expel_doomed(now);
             self.set_timers();
         }
+        if !self.stopping {
+            self.entrance.codes.settle(&mut self.base.at(now), |conn| self.pending.get(conn).is_some());
+        }
     }
 
     fn set_timers(&mut self) {
@@ -222,6 +243,7 @@ impl Hub {
             Timer::Trim => self.trim_at,
             Timer::Gather => self.base.updates.due(),
             Timer::Holders => self.files.holders.news_at(),
+            Timer::Meetings => self.meetings.due(),
         }
     }
 
@@ -245,6 +267,35 @@ impl Hub {
                 self.room_news.tell_all_room_news(&mut self.base.at(now));
             }
             Timer::Holders => self.files.tell_news(&mut self.base.at(now)),
+            Timer::Meetings => self.meetings.go_on(&mut self.base.at(now)),
+        }
+    }
+
+    /// A session's timer has fired: for the end of its grace, for its link, or for a contest about its name.
+    fn session_due(&mut self, now: Time, id: PeerId) {
+        let (grace, patience) = (self.base.config.grace, self.base.config.link.patience());
+        let Some(peer) = self.base.sessions.get_mut(id) else { return };
+        if peer.away_since.is_some_and(|since| since + grace <= now) {
+            return self.end(now, id, "gone");
+        }
+        if peer.link.tick(now).is_err() {
+            return self.lose(now, id, format!("no answer for {} ms", patience.as_millis()));
+        }
+        if self.challenge_tick(now, id) {
+            return;
+        }
+        self.base.sessions.talks(id);
+    }
+
+    /// Sets a session's timer if it must fire earlier than it is set. It is never set later: a timer that fires too
+    /// early finds nothing to do and is set again.
+    pub(super) fn schedule(&mut self, id: PeerId) {
+        let grace = self.base.config.grace;
+        let Some(peer) = self.base.sessions.get_mut(id) else { return };
+        let due = peer.link.next_timeout().or(peer.away_since.map(|since| since + grace));
+        let Some(due) = due.into_iter().chain(peer.challenge.as_ref().map(Challenge::due)).min() else { return };
+        if self.timers.at(Timer::Session(id)).is_none_or(|set| set > due) {
+            self.timers.set(Timer::Session(id), due);
         }
     }
 
@@ -256,6 +307,7 @@ impl Hub {
             ("pending connections", self.pending.len()),
             ("registrations", self.entrance.underway.len()),
             ("logins", self.entrance.attempts.len()),
+            ("exchanges", self.entrance.codes.len()),
             ("questions", self.base.journal.queries.len()),
             ("held", self.base.journal.commits.len()),
             ("timers", self.session_timers()),
@@ -270,6 +322,7 @@ impl Hub {
         counts.extend(self.base.journal.state.pushes().counts());
         counts.push(("wanted copies", self.base.journal.state.copies().count_wished()));
         counts.extend(self.files.copies.counts());
+        counts.extend(self.meetings.counts());
         counts
     }
 

@@ -118,9 +118,10 @@ fn as_said(cx: &Cx<'_>, message: StoredMessage) -> Said {
     Said { number, to, room, from, text, sent }
 }
 
-/// Handles `status`: the newest visits, how many there were, and whether the store is in trouble.
-pub(super) fn status(cx: &Cx<'_>) -> Event {
+/// Handles `status`: the newest visits, how many there were, whether the store is in trouble, and what is relayed.
+pub(super) fn status(cx: &Cx<'_>, relay: Option<event::RelayFigures>) -> Event {
     event::Status {
+        relay,
         clients: cx.sessions.visits.shown(),
         total: cx.sessions.visits.count(),
         store: cx.journal.health.told(),

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::ConnId;
+use super::{ConnId, HalfId};
 use crate::protocol::log::LogEvent;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{Found, NameRecord, Query, Record};
@@ -23,6 +23,8 @@ pub enum Input<'a> {
         address: SocketAddr,
         /// `quic` or `tcp`, for the log.
         transport: &'static str,
+        /// The exporter of its TLS session, which binds an exchange by a code to it; nothing where there is no TLS.
+        exporter: Option<[u8; 32]>,
     },
     /// A line arrived on a connection.
     Line {
@@ -52,6 +54,31 @@ pub enum Input<'a> {
     CopyFound(ContentHash, u64),
     /// The bytes of this copy are not on disk any more.
     CopyLost(ContentHash),
+    /// A connection to the hub's TCP port has shown a token: it is one half of a meeting, or somebody guesses.
+    Half {
+        /// The connection's number: one that was not used before.
+        half: HalfId,
+        /// What it has shown.
+        token: &'a str,
+        /// The address from which it came.
+        address: SocketAddr,
+    },
+    /// The joined halves of this meeting have carried so many bytes by now, both directions together.
+    Relayed {
+        /// The number of the meeting.
+        meeting: u64,
+        /// The bytes since they were joined.
+        bytes: u64,
+    },
+    /// The joined halves of a meeting have ended.
+    RelayEnded {
+        /// The number of the meeting.
+        meeting: u64,
+        /// The bytes since they were joined.
+        bytes: u64,
+        /// Why, for the log.
+        why: String,
+    },
     /// The files that the hub itself serves have changed: new or changed ones, and the names of those that are gone.
     HubFilesChanged(Vec<Content>, Vec<String>),
     /// The store cannot write for now: the disk is full or failing, or another program has locked the store. The driver
@@ -78,6 +105,9 @@ pub enum Output {
     Send(ConnId, Frame),
     /// Send a line that is not a frame (an answer to a hello, a farewell), given without its line feed.
     Say(ConnId, String),
+    /// Send a line of an exchange by a code, given without its line feed. The client stays a stranger: its lines must
+    /// be short.
+    SayToStranger(ConnId, String),
     /// Close a connection once everything before this has been sent.
     Close(ConnId),
     /// Write a record to the store, and report `Input::Committed` with this number when it is on disk. Records with the
@@ -104,6 +134,20 @@ pub enum Output {
     MayFetch(PublicKey, String),
     /// The holder of this key may not fetch from the hub any more.
     MayNotFetch(PublicKey),
+    /// Join the two halves of a meeting: pass on the bytes of each to the other. Report `Input::Relayed` now and then, and
+    /// `Input::RelayEnded` once.
+    Join {
+        /// The number of the meeting.
+        meeting: u64,
+        /// The halves.
+        halves: [HalfId; 2],
+        /// The number of the client to which the bytes are counted. All that it has relayed shares one rate.
+        payer: u64,
+    },
+    /// End the joined halves of this meeting, and report `Input::RelayEnded`.
+    Cut(u64),
+    /// Close this half, which is not joined.
+    DropHalf(HalfId),
     /// Write a line to the log.
     Log(LogEvent),
     /// The hub has ended. Nothing comes after this.

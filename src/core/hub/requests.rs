@@ -48,8 +48,12 @@ impl Hub {
             Ask::Settled(settled) => return self.files.holders.settle(id, &settled.settled),
             Ask::TakeBack(push) => return pushes::take_back(&mut self.base.at(now), id, push.take_back),
             Ask::NotTaken(push) => return pushes::not_taken(&mut self.base.at(now), id, push.not_taken),
-            // A client above its rate is ignored here: there will be no meeting.
-            Ask::Meet(_) | Ask::MeetAt(_) => return,
+            Ask::Meet(meet) => return self.meetings.meet(&mut self.base.at(now), id, meet),
+            // A client above its rate is ignored here: `meet_at` has no answer.
+            Ask::MeetAt(at) if self.base.at(now).spend_request(id).is_ok() => {
+                return self.meetings.meet_at(&mut self.base.at(now), id, at);
+            }
+            Ask::MeetAt(_) => return,
             Ask::Folder(folder) => ("get", pages::folder_page(&mut self.base.at(now), id, &folder).map(Some)),
             Ask::Unreachable(doubt) => return roster::doubt(&mut self.base.at(now), id, &doubt.unreachable),
             Ask::Gone(gone) => ("withdraw", self.files.gone(&mut self.base.at(now), id, gone.gone).map(Some)),
@@ -100,7 +104,7 @@ impl Hub {
             HubRequest::Register(request) => later(self.register(now, id, request_id, request)),
             HubRequest::Login(request) => later(self.entrance.login(cx, id, request_id, request)),
             HubRequest::Dereg(_) => self.dereg(now, id).map(Some),
-            HubRequest::Status(_) => Ok(Some(people::status(cx))),
+            HubRequest::Status(_) => Ok(Some(people::status(cx, self.meetings.figures(cx, id)))),
             HubRequest::Who(request) if request.since.is_some() => {
                 Ok(request.since.map(|seconds| people::here_since(cx, seconds)))
             }

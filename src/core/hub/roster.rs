@@ -87,5 +87,6 @@ pub(super) fn roster_line(peer: &Peer, name: &Registered, state: Presence, since
         port: peer.at.port,
         link_port: peer.at.link_port,
         you: false,
+        verified: None,
     }
 }

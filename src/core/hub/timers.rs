@@ -28,10 +28,12 @@ pub(super) enum Timer {
     Gather,
     /// Clients that are fetching a content are told who else has it.
     Holders,
+    /// A meeting has waited for its connections for too long.
+    Meetings,
 }
 
 /// All timers except those of sessions.
-pub(super) const OWN: [Timer; 10] = [
+pub(super) const OWN: [Timer; 11] = [
     Timer::Hello,
     Timer::Nameless,
     Timer::Receipt,
@@ -42,4 +44,5 @@ pub(super) const OWN: [Timer; 10] = [
     Timer::Trim,
     Timer::Gather,
     Timer::Holders,
+    Timer::Meetings,
 ];

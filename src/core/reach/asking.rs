@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::punching::Punching;
 use super::surroundings::Surroundings;
-use super::{Bound, Line, Met, Places};
+use super::{Bound, Greeter, Line, Met, Places};
 use crate::core::time::Time;
 use crate::protocol::limits::MEETING_TIME;
 use crate::protocol::{ErrorCode, Failure, Route};
@@ -15,6 +15,8 @@ use crate::protocol::{ErrorCode, Failure, Route};
 const HEAD_START: Duration = Duration::from_millis(200);
 /// How long the other ways are tried, once it is known where the other side is, before the relay is used.
 const RELAY_AFTER: Duration = Duration::from_millis(100);
+/// How long the other side may take to come to the meeting.
+const COMING: Duration = Duration::from_secs(4);
 /// How long the hub may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -63,9 +65,9 @@ pub enum AskingOutput {
     Bind(String),
     /// Tell the hub where we may be reached in our own network.
     Tell(u64, Vec<SocketAddr>),
-    /// Dial from the meeting's port.
+    /// Dial: from the meeting's port, unless the line is near ([`Asking::is_near`]).
     Dial(Line, SocketAddr),
-    /// Have the peer prove its key on a line; on all but the half, once it has greeted.
+    /// Have the peer prove its key on a line, after the greeting ([`Asking::greeter`]).
     Prove(Line),
     /// This is the way for now. A second one is better than the first, which can be let go.
     Use(Line, Route),
@@ -107,6 +109,8 @@ pub struct Asking {
     half: bool,
     /// When the relay is used at last; set when it is known that the other side has come.
     relay_at: Option<Time>,
+    /// When the meeting began.
+    met_at: Time,
     /// The way that is used.
     used: Option<(Line, Route)>,
     /// Why nothing stands: the gravest so far.
@@ -128,6 +132,7 @@ impl Asking {
             proving: BTreeSet::new(),
             half: false,
             relay_at: None,
+            met_at: now,
             used: None,
             failure: None,
             over: false,
@@ -154,7 +159,13 @@ impl Asking {
             }
             AskingInput::Bound(Err(failure)) => self.no_meeting(failure),
             AskingInput::Places(places) => {
-                self.relay_at.get_or_insert(now + RELAY_AFTER);
+                if let Stage::Meeting(_, ends) = &mut self.stage {
+                    *ends = (*ends).max(self.met_at + MEETING_TIME);
+                }
+                // The hub says where it sees the other side only when both have come.
+                if !places.outer.is_empty() {
+                    self.relay_at.get_or_insert(now + RELAY_AFTER);
+                }
                 self.places = places;
                 self.dial_places(now);
             }
@@ -175,6 +186,17 @@ impl Asking {
     /// The next thing to do.
     pub fn poll(&mut self) -> Option<AskingOutput> {
         self.out.pop_front()
+    }
+
+    /// Who greets on a line.
+    pub fn greeter(&self, line: Line) -> Greeter {
+        self.punching.greeter(line, false)
+    }
+
+    /// Whether a line stays in a network that both sides are in. It is dialled from a port of its own: both sides would
+    /// otherwise wait for a greeting if they dial each other at the same moment.
+    pub fn is_near(&self, line: Line) -> bool {
+        self.punching.is_near(line)
     }
 
     /// When [`AskingInput::Tick`] must come at the latest; `None` if only an input can change anything.
@@ -198,7 +220,7 @@ impl Asking {
             Ok(met) => {
                 self.punching.measured(now - since);
                 self.out.push_back(AskingOutput::Bind(met.token.clone()));
-                self.stage = Stage::Meeting(met, now + MEETING_TIME);
+                (self.stage, self.met_at) = (Stage::Meeting(met, now + COMING), now);
             }
             Err(failure) => self.no_meeting(failure),
         }
@@ -213,6 +235,15 @@ impl Asking {
     fn no_meeting(&mut self, failure: Failure) {
         self.stage = Stage::None;
         self.blame(failure);
+    }
+
+    /// Why a meeting has led to nothing. Where both sides came, only a relay would have helped.
+    fn why_in_vain(&self) -> Failure {
+        let met = if let Stage::Meeting(met, _) = &self.stage { Some(met) } else { None };
+        match met.and_then(|met| met.no_relay).filter(|_| self.relay_at.is_some()) {
+            Some(code) => code.into(),
+            None => Failure::new(ErrorCode::PeerUnreachable, "The other side did not come in time."),
+        }
     }
 
     /// A way that stands already is left for a better one only.
@@ -257,14 +288,14 @@ impl Asking {
         self.blame(failure);
     }
 
-    /// Remembers why nothing stands: that another key was shown tells more than that nobody answered, and what was said
-    /// of the peer's own address more than what was said of a meeting.
+    /// Remembers why nothing stands: that another key was shown tells most, then why the hub does not relay, then what was
+    /// said of the peer's own address.
     fn blame(&mut self, failure: Failure) {
-        let graver = match &self.failure {
-            None => true,
-            Some(known) => failure.code == ErrorCode::PeerKeyChanged && known.code != ErrorCode::PeerKeyChanged,
+        let relay = [ErrorCode::RelayOff, ErrorCode::RelayFull];
+        let weight = |failure: &Failure| {
+            if failure.code == ErrorCode::PeerKeyChanged { 2 } else { u8::from(relay.contains(&failure.code)) }
         };
-        if graver {
+        if self.failure.as_ref().is_none_or(|known| weight(&failure) > weight(known)) {
             self.failure = Some(failure);
         }
     }
@@ -286,11 +317,11 @@ impl Asking {
                 self.no_meeting(Failure::new(ErrorCode::PeerUnreachable, "The hub did not answer in time."));
             }
             Stage::Meeting(_, ends) if *ends <= now => {
-                self.no_meeting(Failure::new(ErrorCode::PeerUnreachable, "The other side did not come in time."));
+                self.no_meeting(self.why_in_vain());
             }
             Stage::Before(_) | Stage::Asked(_) | Stage::Meeting(..) | Stage::None => {}
         }
-        let waits = self.relay_at.is_some_and(|at| at > now) && self.punching.is_trying();
+        let waits = self.relay_at.is_some_and(|at| at > now) && !self.punching.has_given_up();
         if self.may_relay() && self.relay_at.is_some() && !waits {
             self.proving.insert(Line::Half);
             self.out.push_back(AskingOutput::Prove(Line::Half));

@@ -14,9 +14,9 @@
 //! asked. Whoever asks is the TLS client on every connection, and alone decides which one is used. Whoever is asked
 //! serves all of them. Sockets and handshakes are the driver's (`io::net::reach`), or the simulator's.
 //!
-//! Nobody can be aimed at a third party: [`Surroundings`] says which addresses are dialled at all, and whoever asks sends
-//! nothing on a connection from a meeting before the other side has said that it is a potluck
-//! ([`MEETING_GREETING`](crate::protocol::wire::MEETING_GREETING)).
+//! Nobody can be aimed at a third party: [`Surroundings`] says which addresses are dialled at all, and [`Greeter`] who
+//! says first on a connection of a meeting that it is a potluck
+//! ([`MEETING_GREETING`](crate::protocol::wire::MEETING_GREETING)). Until then the other side sends nothing.
 
 mod answering;
 mod asking;
@@ -31,7 +31,7 @@ pub use answering::{Answering, AnsweringInput, AnsweringOutput};
 pub use asking::{Asking, AskingInput, AskingOutput, Wanted};
 pub use surroundings::{Interface, Place, Surroundings};
 
-use crate::protocol::Failure;
+use crate::protocol::{ErrorCode, Failure};
 
 /// One connection of a race, from when it is dialled or comes. The numbers are never used twice in one race.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +46,19 @@ pub enum Line {
     Half,
 }
 
+/// Who greets on a line. A printer prints whatever it is sent, and a member of the hub may name one as its own place in a
+/// network that it shares with us: there, whoever has dialled waits for the greeting of whoever was dialled. Elsewhere
+/// only what the hub has seen is dialled, and both may have dialled: there it is whoever was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Greeter {
+    /// We do, before anything else.
+    Us,
+    /// The other side does; we send nothing before.
+    Them,
+    /// Nobody: it is no line between the two.
+    Nobody,
+}
+
 /// What the hub says of a meeting, as far as a machine must know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Met {
@@ -55,6 +68,8 @@ pub struct Met {
     pub token: String,
     /// Whether the hub joins the halves.
     pub relays: bool,
+    /// Why it does not.
+    pub no_relay: Option<ErrorCode>,
 }
 
 /// The fresh port of a meeting, or why there is none.

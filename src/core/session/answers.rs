@@ -90,11 +90,14 @@ impl Session {
         let keys = self.replica.update_roster(&update);
         self.people_changed(now, &update.clients, keys);
         self.cx.registration.mark_ourselves(&mut update.clients);
+        self.cx.verified.mark(&mut update.clients);
         self.cx.tell(now, update);
     }
 
     /// Handles changes of the roster, which the replica already has.
     fn people_changed(&mut self, now: Time, changed: &[Client], keys: ChangedKeys) {
+        // Before anything that they say or offer.
+        self.cx.raise_alarms(now, changed);
         self.privates.roster_changed(now, &mut self.cx, &mut self.inbox, &self.replica, changed);
         match keys {
             ChangedKeys::All => self.set_peers(),
@@ -210,6 +213,10 @@ impl Session {
         if let Request::Accept(accept) = &pending.request {
             self.transfers.forget_push(accept.push);
         }
+        // The key that is known for somebody has its number, even if they have not been here since the hub was started.
+        if let (Request::Verify(_), ErrorCode::NoSuchPerson | ErrorCode::NotOnline) = (&pending.request, error.code) {
+            return self.verify(now, pending, None);
+        }
         self.cx.refuse(now, pending.id, error.into());
     }
 
@@ -224,11 +231,11 @@ impl Session {
                 let clients = self.replica.roster(who.after);
                 let roster = event::Roster { revision: synced.revision, clients, next: None };
                 let roster = self.cx.registration.roster_for(who, roster);
-                self.cx.finish(now, pending.id, roster);
+                self.cx.show_people(now, pending.id, roster);
             }
             (Request::Who(who), Event::Roster(roster)) => {
                 let roster = self.cx.registration.roster_for(who, roster);
-                self.cx.finish(now, pending.id, roster);
+                self.cx.show_people(now, pending.id, roster);
             }
             (_, event @ (Event::TablePage(_) | Event::RosterPage(_)))
             | (Request::Search(_), event @ Event::Found(_)) => {
@@ -286,6 +293,8 @@ impl Session {
                 self.set_peers();
                 self.cx.finish(now, pending.id, answer);
             }
+            (Request::Whois(_), Event::Roster(roster)) => self.cx.show_people(now, pending.id, roster),
+            (Request::Verify(_), Event::Roster(roster)) => self.verify(now, pending, roster.clients.first()),
             (Request::Ping(_), Event::Pong(pong)) => {
                 self.privates.pinged(now, &mut self.cx, &mut self.inbox, &self.replica, pending, pong);
             }

@@ -99,6 +99,11 @@ impl Origin {
         self.user().is_some_and(|pending| matches!(pending.request, Request::Focus(_)))
     }
 
+    /// Whether this asks for the key of somebody whom the user verifies.
+    pub(super) fn is_verify(&self) -> bool {
+        self.user().is_some_and(|pending| matches!(pending.request, Request::Verify(_)))
+    }
+
     /// Whether this is a registration that the user has asked for.
     pub(super) fn is_registration(&self) -> bool {
         let registers =

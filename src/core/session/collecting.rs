@@ -136,7 +136,7 @@ impl Context {
         if let Request::Who(who) = &pending.request {
             roster = self.registration.roster_for(who, roster);
         }
-        self.finish(now, pending.id, roster);
+        self.show_people(now, pending.id, roster);
     }
 
     /// A page of a `search`: the hub does not search everything at once.

@@ -5,17 +5,20 @@ use super::effects::Effects;
 use super::pending::RequestId;
 use super::registration::Registration;
 use super::uplink::Uplink;
+use super::verified::Verified;
 use super::{Output, SessionConfig};
 use crate::core::time::Time;
 use crate::protocol::wire::Ask;
-use crate::protocol::{Event, Failure, Request};
+use crate::protocol::{Client, Event, Failure, Request, event};
 
-/// The settings, our registration, the way to the hub, and the outputs for the user and the driver.
+/// The settings, our registration, the way to the hub, whom the user has verified, and the outputs for the user and the
+/// driver.
 pub(super) struct Context {
     pub(super) config: SessionConfig,
     pub(super) registration: Registration,
     pub(super) uplink: Uplink,
     pub(super) effects: Effects,
+    pub(super) verified: Verified,
 }
 
 impl Context {
@@ -25,6 +28,7 @@ impl Context {
             registration: Registration::default(),
             uplink: Uplink::new(&config),
             effects: Effects::new(config.epoch),
+            verified: Verified::default(),
             config,
         }
     }
@@ -52,6 +56,20 @@ impl Context {
     /// Answers a request with a failure.
     pub(super) fn refuse(&mut self, now: Time, id: RequestId, failure: Failure) {
         self.effects.refuse(now, id, failure);
+    }
+
+    /// Answers a request with people, and marks the verified ones.
+    pub(super) fn show_people(&mut self, now: Time, id: RequestId, mut roster: event::Roster) {
+        self.raise_alarms(now, &roster.clients);
+        self.verified.mark(&mut roster.clients);
+        self.finish(now, id, roster);
+    }
+
+    /// Tells the user of those who are there under a verified name with another key.
+    pub(super) fn raise_alarms<'a>(&mut self, now: Time, clients: impl IntoIterator<Item = &'a Client>) {
+        for alarm in self.verified.alarms(clients) {
+            self.tell(now, alarm);
+        }
     }
 
     /// Passes a request on to the hub.

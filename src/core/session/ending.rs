@@ -295,7 +295,11 @@ impl Session {
     fn abandon_requests(&mut self, now: Time, failure: &Failure) -> bool {
         let asks = self.cx.uplink.asks_mut().take_those(|origin| !matches!(origin, Origin::Goodbye));
         let begun: Vec<Pending> = asks.into_iter().filter_map(Origin::into_pending).collect();
-        let begun = begun.into_iter().chain(self.queue.give_up_task()).chain(self.privates.abandon());
+        let begun = begun
+            .into_iter()
+            .chain(self.queue.give_up_task())
+            .chain(self.cx.verified.give_up_task())
+            .chain(self.privates.abandon());
         let begun = begun.chain(self.offers.abandon_copies());
         let begun = begun.map(|pending| (pending, failure.clone())).chain(self.transfers.abandon_pushes());
         let (mut any, effects) = (false, &mut self.cx.effects);

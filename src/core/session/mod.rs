@@ -17,6 +17,7 @@
 //! | `transfers` | downloads, uploads, pushes in both directions |
 //! | `inbox` | messages on their way to the user, `focus`, blocks |
 //! | `privates` | direct connections and the requests about them |
+//! | `verified` | whom the user has verified, and the alarm when one of them shows another key |
 //! | `replica` | the copy of the table and the roster |
 //! | `ending` | whether the program ends, and what it waits for |
 
@@ -44,6 +45,7 @@ mod timers;
 mod transfers;
 mod turns;
 mod uplink;
+mod verified;
 mod waits;
 mod words;
 
@@ -134,6 +136,7 @@ impl Session {
             Input::Request(line) => self.enqueue(now, line, None, 0),
             Input::EndOfInput => self.end_of_input(now),
             Input::Interrupt(code) => self.interrupt(now, code),
+            Input::Invited(secret) => self.cx.config.invite = Some(secret),
             Input::Connected => self.connected(now),
             Input::ConnectFailed(failure) => self.connect_failed(now, failure),
             Input::HubLine(line) => self.hub_line(now, line),
@@ -142,6 +145,11 @@ impl Session {
             Input::HubAt(address, key) => cx.uplink.found_at(address, key),
             Input::Hashing(task, progress) => self.hashing(now, task, progress),
             Input::Granted(task, result) => self.granted(now, task, result),
+            Input::Verified(task, result) => self.verified(now, task, result),
+            Input::VerifiedKeys(keys) => {
+                cx.verified.replace(keys);
+                cx.raise_alarms(now, self.replica.clients());
+            }
             Input::FilesChanged(changes) => self.offers.files_changed(changes),
             Input::Hashed(task, result) => self.hashed(now, task, result),
             Input::Transfer(transfer, note) => self.transfers.transfer_note(now, cx, transfer, note),

@@ -7,12 +7,13 @@ use super::transfers::check_get;
 use super::turns::{has_room_for, next_to_start};
 use super::{Hashed, Offering, Output, Session};
 use crate::core::time::Time;
+use crate::core::verify::KnownKey;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{NameKey, check_file};
+use crate::protocol::name::{HUB, NameKey, check_file};
 use crate::protocol::request::{At, ClientRequest};
 use crate::protocol::text::check_text;
 use crate::protocol::when::When;
-use crate::protocol::{Content, ErrorCode, Failure, Request, event, human, request};
+use crate::protocol::{Client, Content, ErrorCode, Failure, Request, event, human, request};
 
 impl Session {
     /// Starts every request that may start.
@@ -80,8 +81,14 @@ impl Session {
         if let Request::Accept(request::Accept { to: Some(to), .. }) = asked {
             return check_file(to).map_err(|failure| failure.at(pointer_at("/to")));
         }
+        if let Request::Verify(verify) = asked {
+            return self.check_verify(verify);
+        }
         if let Request::Withdraw(withdraw) = asked {
             return request::check_count(&withdraw.files);
+        }
+        if let Request::Message(request::Message { to, .. }) | Request::Push(request::Push { to, .. }) = asked {
+            self.check_key_of(to)?;
         }
         if let Request::Message(request::Message { text, .. })
         | Request::Broadcast(request::Broadcast { text })
@@ -93,6 +100,12 @@ impl Session {
             return When::parse(since).map(drop).map_err(|failure| failure.at(pointer_at("/since")));
         }
         Ok(())
+    }
+
+    /// Refuses to send something to whoever is there under a verified name with another key.
+    fn check_key_of(&self, to: &str) -> Result<(), Failure> {
+        let checked = self.replica.find(to).map_or(Ok(()), |client| self.cx.verified.check(client));
+        checked.map_err(|failure| failure.at(pointer_at("/to")))
     }
 
     fn check_rereg(&self) -> Result<(), Failure> {
@@ -118,6 +131,25 @@ impl Session {
         Err(failure.hint("`dereg` alone takes you out of the table.").at(pointer_at("/name")))
     }
 
+    fn check_verify(&self, verify: &request::Verify) -> Result<(), Failure> {
+        let name = NameKey::of(&verify.name);
+        let ours = self.cx.registration.name().unwrap_or(&self.cx.config.name);
+        if verify.confirm && verify.revoke {
+            let failure = Failure::new(ErrorCode::BadRequest, "Both `confirm` and `revoke` cannot be done.");
+            return Err(failure.at(pointer_at("/revoke")));
+        }
+        if name == NameKey::of(ours) {
+            return Err(Failure::from(ErrorCode::Yourself).at(pointer_at("/name")));
+        }
+        if name == NameKey::of(HUB) {
+            let failure = Failure::new(ErrorCode::NoSuchPerson, "There is no safety number with the hub.");
+            let hint =
+                "Its key is in its join link: who joins with that has the right hub. `potluck serve` shows it, too.";
+            return Err(failure.hint(hint).at(pointer_at("/name")));
+        }
+        Ok(())
+    }
+
     /// Carries out a request that this client answers.
     pub(super) fn start_local(&mut self, now: Time, pending: Pending) {
         let id = pending.id.clone();
@@ -132,6 +164,7 @@ impl Session {
             }
             ClientRequest::Offer(request) => return self.start_offer(now, pending, request),
             ClientRequest::Push(request) => return self.start_push(now, pending, request),
+            ClientRequest::Verify(request) => return self.start_verify(now, pending, request),
             ClientRequest::Transfers(_) => Ok(self.transfers.show()),
             ClientRequest::Cancel(request) => {
                 return self.transfers.start_cancel(now, &mut self.cx, pending, request.transfer);
@@ -178,6 +211,7 @@ impl Session {
     fn start_push(&mut self, now: Time, pending: Pending, push: &request::Push) {
         let failure = match self.cx.registration.name() {
             None => ErrorCode::NotRegistered.into(),
+            Some(_) if let Err(alarm) = self.check_key_of(&push.to) => alarm,
             Some(name) if NameKey::of(name) == NameKey::of(&push.to) => {
                 Failure::from(ErrorCode::Yourself).at(pointer_at("/to"))
             }
@@ -188,6 +222,42 @@ impl Session {
             }
         };
         self.cx.refuse(now, pending.id, failure);
+    }
+
+    /// Asks the hub for somebody's key. It does not learn what for.
+    fn start_verify(&mut self, now: Time, pending: Pending, verify: &request::Verify) {
+        if let Err(failure) = self.check_verify(verify) {
+            return self.cx.refuse(now, pending.id, failure);
+        }
+        let whois = request::Whois { name: Some(verify.name.clone()) };
+        self.cx.ask(now, whois.into(), Origin::User(Box::new(pending)));
+    }
+
+    /// The hub has shown the person of a `verify`, or does not know them.
+    pub(super) fn verify(&mut self, now: Time, pending: Pending, shown: Option<&Client>) {
+        let Request::Verify(asked) = &pending.request else { return };
+        let is_another = |client: &&Client| NameKey::of(&client.name) != NameKey::of(&asked.name);
+        if shown.as_ref().is_some_and(is_another) {
+            let failure = Failure::new(ErrorCode::WrongProtocol, "The hub has answered with another person.");
+            return self.cx.refuse(now, pending.id, failure);
+        }
+        let name = shown.map_or(&asked.name, |client| &client.name).clone();
+        let request = request::Verify { name, ..asked.clone() };
+        let shown = shown.map(|client| client.key);
+        let task = self.cx.verified.start_task(pending);
+        self.cx.output(Output::Verify { task, request, shown });
+    }
+
+    /// A `verify` was judged.
+    pub(super) fn verified(&mut self, now: Time, task: u64, result: Result<(KnownKey, event::SafetyNumber), Failure>) {
+        let Some(pending) = self.cx.verified.end_task(task) else { return };
+        match result {
+            Ok((known, answer)) => {
+                self.cx.verified.learn(&answer.name, known);
+                self.cx.finish(now, pending.id, answer);
+            }
+            Err(failure) => self.cx.refuse(now, pending.id, failure),
+        }
     }
 
     /// The folder of a `setdir` was checked.

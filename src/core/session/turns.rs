@@ -56,7 +56,7 @@ pub(super) fn next_to_start(session: &Session) -> Option<usize> {
 
 fn may_start(session: &Session, head: &Waiting) -> bool {
     let (uplink, fail_fast) = (&session.cx.uplink, session.cx.config.fail_fast);
-    let free = session.queue.is_free_for(head, fail_fast);
+    let free = session.queue.is_free_for(head, fail_fast) && !session.cx.verified.is_working();
     let answered = free && is_answered(session);
     // A refusal must not overtake an answer, which may change it: `rereg` after `dereg`.
     if let Waiting::Request(pending) = head
@@ -73,7 +73,7 @@ fn may_start(session: &Session, head: &Waiting) -> bool {
             // A large offer goes in pieces, and what comes after it sees all of it.
             let holds_up = |origin: &Origin| {
                 let goes_on = matches!(origin, Origin::Offer(offer) if offer.goes_on());
-                goes_on || origin.is_registration() || is_paged(origin, &session.replica)
+                goes_on || origin.is_registration() || origin.is_verify() || is_paged(origin, &session.replica)
             };
             let held_up = uplink.asks().origins().any(holds_up);
             uplink.takes_requests() && free && uplink.may_ask_more(fail_fast) && !held_up
@@ -94,7 +94,7 @@ fn may_start(session: &Session, head: &Waiting) -> bool {
 /// While the hub is lost, the next request that can be answered here goes past those that wait for the hub, unless it
 /// would change what those mean.
 fn next_without_hub(session: &Session) -> Option<usize> {
-    if !session.cx.uplink.is_lost() || session.queue.is_working() {
+    if !session.cx.uplink.is_lost() || session.queue.is_working() || session.cx.verified.is_working() {
         return None;
     }
     let (mut offers, mut focuses) = (false, session.cx.uplink.asks().origins().any(Origin::is_focus));

@@ -17,7 +17,8 @@ impl Session {
         let uplink = &self.cx.uplink;
         // While the hub is lost, only requests of the user are worth waiting for.
         let lost = uplink.is_lost() && !self.awaits_answers();
-        let idle = !self.queue.is_working() && uplink.asks().is_empty() && !self.inbox.is_catching_up();
+        let working = self.queue.is_working() || self.cx.verified.is_working();
+        let idle = !working && uplink.asks().is_empty() && !self.inbox.is_catching_up();
         let answered = uplink.takes_requests() && idle;
         (answered || lost) && !self.transfers.are_awaited() && !self.offers.waits_for_copies()
     }
@@ -25,7 +26,7 @@ impl Session {
     /// Whether requests of the user have begun and are not final, not counting transfers and pushes.
     fn awaits_answers(&self) -> bool {
         let asked = || self.cx.uplink.asks().origins().any(Origin::is_awaited);
-        self.queue.is_working() || self.privates.are_under_way() || asked()
+        self.queue.is_working() || self.cx.verified.is_working() || self.privates.are_under_way() || asked()
     }
 
     /// Gives up pushes that nobody has taken, once nothing else is left and the end has waited for them long enough.

@@ -9,12 +9,16 @@ use super::notes::{FilesChanged, Hashed, Offering, UploadNote};
 use crate::core::fetch::{FetchPlan, Source, TransferNote};
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, PeerOutput};
+use crate::core::verify::KnownKey;
 use crate::protocol::event::Settings;
 use crate::protocol::line::BadLine;
+use crate::protocol::name::NameKey;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::wire::{Frame, Meet, MeetAt, Received};
-use crate::protocol::{Content, ContentHash, EventLine, Failure, Follows, PublicKey, RequestLine, Timestamp, event};
+use crate::protocol::{
+    Content, ContentHash, EventLine, Failure, Follows, PublicKey, RequestLine, Timestamp, event, request,
+};
 
 /// Whose pushes are accepted without asking.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -98,6 +102,8 @@ pub enum Input<'a> {
     Request(RequestLine),
     /// The input has ended.
     EndOfInput,
+    /// The driver has got an invite for a code: its secret, for the next hello.
+    Invited(String),
     /// The user wants to end now, with this exit code.
     Interrupt(u8),
     /// The address under which we reach the hub, and the key that it has proved.
@@ -118,6 +124,10 @@ pub enum Input<'a> {
     Hashed(u64, Result<Hashed, Failure>),
     /// A file for one person was hashed; they can fetch it from us now.
     Granted(u64, Result<Content, Failure>),
+    /// The people whom the user has verified at this hub, as stored on this machine, each with the key.
+    VerifiedKeys(Vec<(NameKey, PublicKey)>),
+    /// The `verify` of this task is done: what is known of the person from now on, and the answer.
+    Verified(u64, Result<(KnownKey, event::SafetyNumber), Failure>),
     /// Files that we offer have changed on disk.
     FilesChanged(FilesChanged),
     /// News of a download, by the number of its transfer.
@@ -173,6 +183,15 @@ pub enum Output {
         file: String,
         /// The person who may fetch it.
         to: String,
+    },
+    /// Judge a `verify` ([`judge`](crate::core::verify::judge)) with what is known on this machine; `Verified` answers.
+    Verify {
+        /// The number of this task.
+        task: u64,
+        /// What was asked; the name as the hub shows it.
+        request: request::Verify,
+        /// The key that the hub shows; `None` if they have not been there.
+        shown: Option<PublicKey>,
     },
     /// Stop serving a content to this person, unless it is offered to everybody.
     Revoke(ContentHash, String),

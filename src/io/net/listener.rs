@@ -1,8 +1,9 @@
-//! Accepts connections over QUIC and TCP on one port; handshakes run in the background.
+//! Accepts connections over QUIC and TCP on one port; handshakes run in the background. A TCP connection may also be one
+//! half of a meeting, see [`relay`](super::relay).
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener, UdpSocket};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use quinn::Endpoint;
@@ -13,6 +14,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use super::pending::PendingHandshakes;
+use super::relay::Half;
+use super::relay::greeting::{self, Beginning};
 use super::{CLOSE_TIME, Conn, LINE_LIMIT, quic, tcp};
 use crate::io::net::identity::Identity;
 use crate::io::net::tls;
@@ -22,7 +25,7 @@ use crate::protocol::{ErrorCode, Failure};
 /// The connections that the system may queue until they are accepted. The system has its own maximum.
 const BACKLOG: i32 = 4096;
 
-/// Completed connections that may wait for [`Listener::accept`].
+/// Completed connections that may wait for [`Listener::accept`], and halves that may wait to be taken.
 const READY: usize = 64;
 
 /// The pause after the system could not give us another connection: long enough not to spin, short enough to go
@@ -67,9 +70,19 @@ pub struct Listener {
     address: SocketAddr,
     endpoint: Endpoint,
     ready: mpsc::Receiver<Conn>,
+    halves: Halves,
     /// Keeps the channel open even if both tasks have ended.
     _open: mpsc::Sender<Conn>,
     tasks: Tasks,
+}
+
+/// Where connections go that have shown a token: nowhere until somebody takes them.
+type Halves = Arc<OnceLock<mpsc::Sender<Half>>>;
+
+/// What a handshake has made of a connection.
+enum Arrival {
+    Client(Conn),
+    Half(Half),
 }
 
 /// The background tasks, which end when this is dropped.
@@ -96,14 +109,17 @@ impl Listener {
         let pending =
             [(); 2].map(|()| PendingHandshakes::new(limits.pending, limits.pending_per_address, limits.grace));
         let (sender, ready) = mpsc::channel(READY);
-        let [tcp_acceptor, quic_acceptor] =
-            pending.clone().map(|pending| Acceptor { pending, limits, ready: sender.clone() });
+        let halves = Halves::default();
+        let [tcp_acceptor, quic_acceptor] = pending.clone().map(|pending| {
+            let (ready, halves) = (sender.clone(), halves.clone());
+            Acceptor { pending, limits, ready, halves }
+        });
         let config = Arc::new(tls::server_config(identity, tls::LINK_ALPN));
         let loops = [
             tokio::spawn(accept_tcp(tcp, config, tcp_acceptor)).abort_handle(),
             tokio::spawn(accept_quic(endpoint.clone(), quic_acceptor)).abort_handle(),
         ];
-        Ok(Self { address, endpoint, ready, _open: sender, tasks: Tasks { loops, pending } })
+        Ok(Self { address, endpoint, ready, halves, _open: sender, tasks: Tasks { loops, pending } })
     }
 
     /// The address on which it listens, with the port that was chosen.
@@ -118,6 +134,12 @@ impl Listener {
             // Cannot be: we hold a sender ourselves.
             None => std::future::pending().await,
         }
+    }
+
+    /// The connections that show a token, from now on; nothing if this was called before. Without it, they are closed.
+    pub fn halves(&self) -> Option<mpsc::Receiver<Half>> {
+        let (sender, halves) = mpsc::channel(READY);
+        self.halves.set(sender).ok().map(|()| halves)
     }
 
     /// Stops listening, and waits up to [`CLOSE_TIME`] until the QUIC connections that were closed before have told the
@@ -142,22 +164,34 @@ struct Acceptor {
     pending: PendingHandshakes,
     limits: ListenLimits,
     ready: mpsc::Sender<Conn>,
+    halves: Halves,
 }
 
 impl Acceptor {
     /// Runs a handshake in the background, if there is room for it.
-    async fn run_handshake(&self, address: SocketAddr, handshake: impl Future<Output = Option<Conn>> + Send + 'static) {
+    async fn run_handshake(
+        &self,
+        address: SocketAddr,
+        handshake: impl Future<Output = Option<Arrival>> + Send + 'static,
+    ) {
         let Some(slot) = self.pending.admit(address.ip()).await else {
             tracing::debug!(%address, "too many handshakes from one address");
             return;
         };
-        let (number, ready, deadline) = (slot.number(), self.ready.clone(), self.limits.deadline);
+        let (number, deadline) = (slot.number(), self.limits.deadline);
+        let (ready, halves) = (self.ready.clone(), self.halves.clone());
         let task = tokio::spawn(async move {
             match timeout(deadline, handshake).await {
                 // Keeps the slot until it is taken, so that not more can wait there than may.
-                Ok(Some(conn)) => {
+                Ok(Some(Arrival::Client(conn))) => {
                     slot.is_shaken();
                     drop(ready.send(conn).await);
+                }
+                // Anybody can show a token, so this is no success: it may yield to a newcomer while it waits.
+                Ok(Some(Arrival::Half(half))) => {
+                    if let Some(halves) = halves.get() {
+                        drop(halves.send(half).await);
+                    }
                 }
                 Ok(None) => tracing::debug!(%address, "the handshake failed"),
                 Err(_) => tracing::debug!(%address, "the handshake took too long"),
@@ -172,7 +206,14 @@ async fn accept_tcp(listener: TcpListener, config: Arc<rustls::ServerConfig>, ac
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
-                acceptor.run_handshake(address, tcp::welcome(stream, config.clone(), acceptor.limits.line)).await;
+                let (config, line) = (config.clone(), acceptor.limits.line);
+                let welcome = async move {
+                    match greeting::look(stream).await? {
+                        Beginning::Half(half) => Some(Arrival::Half(half)),
+                        Beginning::Other(stream) => tcp::welcome(stream, config, line).await.map(Arrival::Client),
+                    }
+                };
+                acceptor.run_handshake(address, welcome).await;
             }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
@@ -194,7 +235,8 @@ async fn accept_quic(endpoint: Endpoint, acceptor: Acceptor) {
             let _ = incoming.retry();
             continue;
         }
-        acceptor.run_handshake(address, quic::welcome(incoming, acceptor.limits.line)).await;
+        let welcome = quic::welcome(incoming, acceptor.limits.line);
+        acceptor.run_handshake(address, async move { welcome.await.map(Arrival::Client) }).await;
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `tcp_stream.rs` | the TLS stream over TCP, shared by its two halves |
 //! | `lines.rs` | reading and writing, the same for both |
 //! | `reach/` | a connection to a peer, whatever routers are between |
+//! | `relay/` | TCP connections of two clients that the hub joins |
 //! | `connection.rs`, `line_room.rs` | a connection's two loops, and the memory that long lines may take |
 //! | `identity.rs`, `tls.rs` | key pairs, and TLS that proves them |
 //! | `bind.rs` | the ports of a client |
@@ -31,13 +32,14 @@ mod missed;
 mod pending;
 mod quic;
 pub mod reach;
+pub mod relay;
 mod tcp;
 mod tcp_stream;
 pub mod tls;
 
 use std::net::SocketAddr;
 
-pub use connect::{CONNECT_TIME, connect, connect_any, connect_host, resolve};
+pub use connect::{CONNECT_TIME, connect, connect_alone, connect_host, connect_hosts, resolve};
 pub use lines::{CLOSE_TIME, LineFault, LineReader, LineWriter};
 pub use listener::{ListenLimits, Listener};
 
@@ -56,6 +58,8 @@ pub struct Conn {
     pub address: SocketAddr,
     /// The transport of the connection.
     pub transport: TransportKind,
+    /// The exporter of the TLS session (RFC 8446, section 7.5): the same at both ends, and at no others.
+    pub exporter: [u8; 32],
     /// Reads lines from the other side.
     pub reader: LineReader,
     /// Writes lines to the other side. Dropping it without [`LineWriter::shutdown`] aborts the connection.

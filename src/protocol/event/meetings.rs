@@ -26,8 +26,14 @@ bodies! {
         purpose: Purpose,
         /// What this side's half shows at the hub's TCP port: 32 hex digits, good for one connection.
         token: String,
+        /// What one more connection from the same port may show, over the other family of addresses (IPv4 or IPv6). The
+        /// hub only sees where it comes from, and never joins it.
+        second_token: String,
         /// Whether the hub joins the halves. Otherwise it only sees where they come from.
         relays: bool,
+        /// Why it does not: `relay-off` or `relay-full`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        no_relay: Option<ErrorCode>,
     }
     /// Where the other side of a meeting may be reached; told again when more is known.
     MeetingPlaces {

@@ -17,11 +17,11 @@ pub use files::{
 };
 pub use meetings::{Meeting, MeetingPlaces, MeetingRefused};
 pub use people::{
-    Blocked, Blocks, CaughtUp, Focused, History, Introduced, Members, Message, MessageAcked, MessageDelivered, Pong,
-    PrivateClosed, PrivateMessage, PrivateOpened, RoomChanged, RoomCreated, RoomInvited, RoomJoined, RoomLeft,
-    RoomMessage, Rooms, RosterPage, Unblocked, Unfocused, Withheld,
+    Blocked, Blocks, CaughtUp, Focused, History, Introduced, KeyAlarm, Members, Message, MessageAcked,
+    MessageDelivered, Pong, PrivateClosed, PrivateMessage, PrivateOpened, RoomChanged, RoomCreated, RoomInvited,
+    RoomJoined, RoomLeft, RoomMessage, Rooms, RosterPage, SafetyNumber, Unblocked, Unfocused, Withheld,
 };
-pub use roster::{Roster, RosterUpdated, Status, StoreTrouble, Visit};
+pub use roster::{RelayFigures, Roster, RosterUpdated, Status, StoreTrouble, Visit};
 pub use session::{
     Bye, CommandHelp, Deregistered, Error, Gap, Help, HubBack, HubLost, Ready, Settings, Synced, Waited, Welcome,
 };
@@ -79,6 +79,10 @@ event_table! {
         RosterUpdated(RosterUpdated) = "roster-updated", told: State, r#"{"revision":20,"clients":[],"total":1}"#;
         /// The clients of this run of the hub, present and gone.
         Status(Status) = "status", told: Fact, weighs: |status| 512 * status.clients.len(), r#"{"clients":[{"name":"dora","number":4,"address":"127.0.0.1:40000","state":"offline","opened":"2026-01-02T03:04:05.678Z","closed":"2026-01-02T04:04:05.678Z","messages":12}],"total":4}"#;
+        /// The safety number that this client's user has with somebody, and whether they are verified.
+        SafetyNumber(SafetyNumber) = "safety-number", told: Fact, r#"{"name":"erin","number":"03012 65041 22897 71180 40352 96614 12093 58120 00743 31988 67215 54906","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","verified":true}"#;
+        /// The hub shows another key than the verified one for the name of a person whom this client's user has verified. Told once for each key.
+        KeyAlarm(KeyAlarm) = "key-alarm", told: Fact, weighs: |alarm| alarm.message.len() + alarm.hint.len(), r#"{"name":"erin","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","verified_key":"b5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","message":"erin shows another key than the one that you have verified.","hint":"Trust nothing under this name until you have asked erin in another way."}"#;
         /// A message that this client sent has arrived: on the hub's disk, or at its receiver if it was private.
         MessageAcked(MessageAcked) = "message-acked", told: Fact, r#"{"number":41,"sent":"2026-01-02T03:04:05.678Z","to":"erin","stored":true,"delivered":1}"#;
         /// Somebody has sent a message to this client, or to everybody.
@@ -178,7 +182,7 @@ event_table! {
         /// Between hub and client only: a client that this one deals with, told to those that do not follow the roster.
         Introduced(Introduced) = "introduced", told: Between, r#"{"client":{"name":"dora","number":4,"state":"online","since":"2026-01-02T03:04:05.678Z","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","address":"127.0.0.1","port":40001,"link_port":40002}}"#;
         /// Between hub and client only: this client and another one want a connection with each other.
-        Meeting(Meeting) = "meeting", told: Between, r#"{"meeting":7,"ask":1,"peer":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","name":"erin","purpose":"private","token":"00112233445566778899aabbccddeeff","relays":true}"#;
+        Meeting(Meeting) = "meeting", told: Between, r#"{"meeting":7,"ask":1,"peer":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","name":"erin","purpose":"private","token":"00112233445566778899aabbccddeeff","second_token":"ffeeddccbbaa99887766554433221100","relays":true}"#;
         /// Between hub and client only: where the other side of a meeting may be reached.
         MeetingPlaces(MeetingPlaces) = "meeting-places", told: Between, weighs: |places| 64 * (places.outer.len() + places.inner.len()), r#"{"meeting":7,"outer":["203.0.113.3:5000"],"inner":["192.168.1.7:40007"]}"#;
         /// Between hub and client only: there is no meeting with that client.

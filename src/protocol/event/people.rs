@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::types::{Member, RoomAccess, RoomInfo, Said};
 use crate::protocol::vocabulary::bodies;
-use crate::protocol::{Client, Route, Timestamp};
+use crate::protocol::{Client, PublicKey, Route, Timestamp};
 
 bodies! {
     /// A page of the hub's roster.
@@ -24,6 +24,38 @@ bodies! {
     Introduced {
         /// The client's entry in the roster; `offline` if it has left.
         client: Client,
+    }
+    /// The safety number that this client's user has with somebody.
+    SafetyNumber {
+        /// The name of the person.
+        name: String,
+        /// 60 digits in 12 groups of five, with spaces between them. It is made of both keys alone, and is the same at
+        /// both ends.
+        number: String,
+        /// The key that the number was made of, beside our own: the one that the hub shows for the name, or the one that
+        /// is known, if it shows none.
+        key: PublicKey,
+        /// Whether the user has verified this key.
+        verified: bool,
+        /// The key that was known before, if this is another one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        known_key: Option<PublicKey>,
+        /// The key that the user has verified, if this is another one: somebody else may be using the name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verified_key: Option<PublicKey>,
+    }
+    /// The hub shows another key than the verified one for the name of a person whom the user has verified.
+    KeyAlarm {
+        /// The name of the person.
+        name: String,
+        /// The key that the hub shows now.
+        key: PublicKey,
+        /// The key that the user has verified.
+        verified_key: PublicKey,
+        /// Says what that can mean.
+        message: String,
+        /// Says what to do.
+        hint: String,
     }
     /// A message that this client sent has arrived.
     MessageAcked {

@@ -39,6 +39,19 @@ bodies! {
         /// Why the hub cannot store anything new at the moment; absent if it can.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         store: Option<StoreTrouble>,
+        /// What the hub relays for clients that cannot reach each other. Told to clients on the hub's own machine, if there
+        /// was anything of it today (UTC).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        relay: Option<RelayFigures>,
+    }
+    /// What the hub relays.
+    RelayFigures {
+        /// Connections of pairs of clients that are joined now.
+        streams: u64,
+        /// The bytes of today, both directions together.
+        bytes: u64,
+        /// Meetings of today for which it did not relay, because something was full.
+        refused: u64,
     }
     /// The hub cannot write to its store for now. It retries by itself.
     StoreTrouble {

@@ -11,7 +11,9 @@ mod rooms;
 mod rule;
 
 pub use files::{Accept, Cancel, Chunks, Decline, Get, List, Offer, Push, Search, Setdir, Transfers, Withdraw};
-pub use people::{Block, Blocks, Broadcast, History, Login, Message, Private, PrivateClose, PrivateOpen, Unblock};
+pub use people::{
+    Block, Blocks, Broadcast, History, Login, Message, Private, PrivateClose, PrivateOpen, Unblock, Verify,
+};
 pub use rooms::{Focus, Members, RoomCreate, RoomInvite, RoomJoin, RoomLeave, Rooms, Say, Unfocus};
 pub use rule::{ANY_REQUEST, At, Bulk, Direct, OneShot, Rules, Starts, Turn, WithoutHub};
 
@@ -59,6 +61,10 @@ request_table! {
         Whois(Whois) = "whois", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
             answers: [Roster], errors: &[NoSuchPerson, NotOnline],
             r#"{"name":"erin"}"#;
+        /// Show the safety number that you have with somebody, and say that it is the same at their end.
+        Verify(Verify) = "verify", at: Client, starts: Here, turn: InOrder, bulk: Small,
+            hub: [Roster], answers: [SafetyNumber], errors: &[Yourself, NoSuchPerson, NumberDiffers, PeerKeyChanged, VerifiedKeyChanged, BadConfig],
+            r#"{"name":"erin","confirm":true}"#;
         /// Choose the folder to offer files from.
         Setdir(Setdir) = "setdir", at: Client, starts: Here, turn: InOrder, bulk: Small,
             changes: offers, without_hub: UnlessOffersWait, useless_alone: ("The folder would be forgotten at once.", "Give it as --dir DIR before the command."), answers: [DirSet], errors: &[NoSuchDir, NotADir, NotReadable],
@@ -93,7 +99,7 @@ request_table! {
         /// Offer a file to one person, who accepts or declines it.
         #[command(alias = "UDP")]
         Push(Push) = "push", at: Client, starts: Here, turn: Later("its receiver"), bulk: Small,
-            changes: offers, answers: [TransferCompleted], errors: &[Yourself, NoSuchPerson, NoDir, NoSuchDir, NotADir, NoSuchFile, NotAFile, NotReadable, SourceChanged, DiskFailed, TooMany, NoSuchPush, NotTaken, PushDeclined, PeerBroke],
+            changes: offers, answers: [TransferCompleted], errors: &[Yourself, NoSuchPerson, NoDir, NoSuchDir, NotADir, NoSuchFile, NotAFile, NotReadable, SourceChanged, DiskFailed, TooMany, NoSuchPush, NotTaken, PushDeclined, PeerBroke, VerifiedKeyChanged],
             r#"{"file":"report.pdf","to":"erin"}"#;
         /// Take a file that was pushed to us.
         Accept(Accept) = "accept", at: Hub, starts: Passed, turn: Later("the file"), bulk: Small,
@@ -113,7 +119,7 @@ request_table! {
             r#"{"transfer":3}"#;
         /// Send somebody a message; it is kept until they have it.
         Message(Message) = "message", at: Hub, starts: Passed, turn: Receipt("the receiver's client, if that is there"), bulk: Small,
-            keeps: outcome, answers: [MessageAcked], errors: &[NoSuchPerson, Yourself, MessageTooLong, MailboxFull],
+            keeps: outcome, answers: [MessageAcked], errors: &[NoSuchPerson, Yourself, MessageTooLong, MailboxFull, VerifiedKeyChanged],
             r#"{"to":"erin","text":"soup is ready"}"#;
         /// Send a message to everybody who is there.
         #[command(alias = "BCM")]
@@ -123,12 +129,12 @@ request_table! {
         /// Open a direct connection to somebody.
         #[command(alias = "startprivate")]
         PrivateOpen(PrivateOpen) = "private-open", at: Both, starts: Here, turn: Later("the other client"), bulk: Small,
-            peer: Changes of to, useless_alone: ("The connection would be closed at once.", "`private NAME TEXT` opens one and says something."), hub: [Synced], answers: [PrivateOpened], errors: &[NoSuchPerson, NotOnline, Yourself, AlreadyOpen, TooMany, NotRead, PeerUnreachable, PeerRefused, PeerKeyChanged, PeerBroke],
+            peer: Changes of to, useless_alone: ("The connection would be closed at once.", "`private NAME TEXT` opens one and says something."), hub: [Synced], answers: [PrivateOpened], errors: &[NoSuchPerson, NotOnline, Yourself, AlreadyOpen, TooMany, NotRead, PeerUnreachable, PeerRefused, PeerKeyChanged, VerifiedKeyChanged, PeerBroke],
             r#"{"to":"erin"}"#;
         /// Send a message straight to somebody, past the hub.
         #[command(alias = "send")]
         Private(Private) = "private", at: Client, starts: Here, turn: Later("the other client"), bulk: Small,
-            peer: Uses of to, hub: [Synced], answers: [MessageAcked], errors: &[NoSuchPerson, NotOnline, Yourself, MessageTooLong, TooMany, NotRead, PeerUnreachable, PeerRefused, PeerKeyChanged, PeerBroke],
+            peer: Uses of to, hub: [Synced], answers: [MessageAcked], errors: &[NoSuchPerson, NotOnline, Yourself, MessageTooLong, TooMany, NotRead, PeerUnreachable, PeerRefused, PeerKeyChanged, VerifiedKeyChanged, PeerBroke],
             r#"{"to":"erin","text":"between us"}"#;
         /// Measure how long it takes to reach somebody and back, through the hub and directly.
         Ping(Ping) = "ping", at: Both, starts: Here, turn: Later("the other client"), bulk: Small,

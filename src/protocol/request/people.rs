@@ -26,6 +26,24 @@ requests! {
         #[schemars(length(min = 1, max = 16384))]
         text: String,
     }
+    /// Show your safety number with somebody: 60 digits, the same at both ends if nobody is in between.
+    #[derive(Default)]
+    Verify {
+        /// The person, who need not be there if their key is known.
+        name: String,
+        /// Mark them as verified: you have compared the number with them. Their key is trusted from now on, and no other one under their name.
+        #[arg(long, conflicts_with = "revoke")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        confirm: bool,
+        /// The number as they have read it to you: it must be yours. A key that has changed is confirmed only with it. Spaces and hyphens may be left out.
+        #[arg(long, value_name = "DIGITS")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        number: Option<String>,
+        /// Take the mark back. Their key stays known.
+        #[arg(long)]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        revoke: bool,
+    }
     /// Open a direct connection.
     PrivateOpen {
         /// The other person's name.

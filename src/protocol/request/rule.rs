@@ -216,6 +216,7 @@ pub(super) const FETCH: &[ErrorCode] = &[
     ErrorCode::PeerUnreachable,
     ErrorCode::PeerRefused,
     ErrorCode::PeerKeyChanged,
+    ErrorCode::VerifiedKeyChanged,
     ErrorCode::PeerBroke,
     ErrorCode::NotOnline,
 ];

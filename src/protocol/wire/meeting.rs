@@ -6,6 +6,9 @@
 //! from it, connects to the hub's TCP port, where it shows its token in one line, [`RELAY_GREETING`]. So the hub sees
 //! at which address the other side may reach that port, and tells it
 //! ([`MeetingPlaces`](crate::protocol::event::MeetingPlaces)). If the hub relays, it joins the two connections.
+//!
+//! A side that reaches the hub over IPv4 and IPv6 shows its second token over the other family, so that the hub sees both
+//! of its addresses. The hub keeps that connection open as long as it waits for the meeting, and never joins it.
 
 use std::net::SocketAddr;
 
@@ -18,8 +21,9 @@ use crate::protocol::{ContentHash, PublicKey};
 /// digits and a line feed follow; then nothing until the halves are joined.
 pub const RELAY_GREETING: &str = "POTLUCK-RELAY/1";
 
-/// What the side that was asked sends first on a connection that one side dialled at the other, before TLS begins. Whoever
-/// asked stays silent until it has come: something that is no potluck, such as a printer, never gets a byte.
+/// What one side sends first on a connection that one of them dialled at the other, before TLS begins; the other one stays
+/// silent until it has come. In a network that both are in it is the side that was dialled: something there that is no
+/// potluck, such as a printer, never gets a byte. Elsewhere it is the side that was asked for the meeting.
 pub const MEETING_GREETING: &[u8] = b"POTLUCK-MEETING/1\n";
 
 /// What the connection is wanted for. Whoever is asked dials only for this.
@@ -36,8 +40,11 @@ pub enum Purpose {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Meet {
-    /// The key of the other client.
+    /// The key of the other client. Of several clients with that key, the one that came last is asked,
     pub meet: PublicKey,
+    /// unless this says under which name it is registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The number of this ask: one that this client has not used in this session.
     pub ask: u64,
     /// What for.

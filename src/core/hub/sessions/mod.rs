@@ -84,6 +84,8 @@ pub(in crate::core::hub) struct Sessions {
     /// The number of the newest session.
     last: PeerId,
     conns: BTreeMap<ConnId, PeerId>,
+    /// The sessions by their keys.
+    keys: BTreeSet<(PublicKey, PeerId)>,
     /// The sessions by the names that they have, or are about to have when their registration is on disk.
     online: Scanned<HashMap<NameKey, PeerId>>,
     /// The sessions whose links may have frames to send.
@@ -103,6 +105,7 @@ impl Sessions {
     /// Adds a session, and returns its number.
     pub(in crate::core::hub) fn add(&mut self, peer: Peer) -> PeerId {
         self.last += 1;
+        self.keys.insert((peer.key, self.last));
         self.peers.insert(self.last, peer);
         self.last
     }
@@ -127,12 +130,25 @@ impl Sessions {
     /// Removes a session. The caller disconnects it and frees its name.
     pub(in crate::core::hub) fn remove(&mut self, id: PeerId) -> Option<Peer> {
         self.talking.remove(&id);
-        self.peers.remove(&id)
+        let peer = self.peers.remove(&id)?;
+        self.keys.remove(&(peer.key, id));
+        Some(peer)
     }
 
     /// All sessions, oldest first. Costs time for each of them: only for what concerns all of them.
     pub(in crate::core::hub) fn all(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
         self.peers.iter().map(|(id, peer)| (*id, peer))
+    }
+
+    /// The newest registered session with this key that is connected, of those with this name if one is given.
+    pub(in crate::core::hub) fn here_with(&self, key: &PublicKey, name: Option<&str>) -> Option<PeerId> {
+        let name = name.map(NameKey::of);
+        let here = |peer: &Peer| {
+            let registered = peer.name.as_ref().filter(|_| peer.conn.is_some());
+            registered.is_some_and(|own| name.as_ref().is_none_or(|name| own.name_key == *name))
+        };
+        let mut all = self.keys.range((*key, PeerId::MIN)..=(*key, PeerId::MAX)).rev().map(|(_, id)| *id);
+        all.find(|id| self.get(*id).is_some_and(here))
     }
 
     /// The session that a connection belongs to.
@@ -245,11 +261,12 @@ impl Sessions {
     }
 
     /// The sizes of all collections, for `Hub::counts`.
-    pub(in crate::core::hub) fn counts(&self) -> [(&'static str, usize); 6] {
+    pub(in crate::core::hub) fn counts(&self) -> [(&'static str, usize); 7] {
         let challenges = self.peers.values().filter(|peer| peer.challenge.is_some()).count();
         [
             ("peers", self.peers.len()),
             ("connections", self.conns.len()),
+            ("keys", self.keys.len()),
             ("names in use", self.online.len()),
             ("fetchers", self.fetchers.len()),
             ("talking", self.talking.len()),

@@ -152,5 +152,5 @@ fn as_departed(visit: &VisitRecord) -> Option<Client> {
     // A hub that was killed has not stored when the visit ended.
     let since = visit.closed.unwrap_or(visit.opened);
     let (name, number, key, state) = (visit.name.clone(), visit.number, visit.key, Presence::Offline);
-    Some(Client { name, number, state, since, key, address, port: 0, link_port: 0, you: false })
+    Some(Client { name, number, state, since, key, address, port: 0, link_port: 0, you: false, verified: None })
 }

@@ -126,7 +126,18 @@ impl Play {
             0 | 1 => {
                 let state = Presence::Online;
                 let (key, address) = (PublicKey([1; 32]), [10, 0, 0, 1].into());
-                let client = Client { name, number, state, since: at, key, address, port: 1, link_port: 2, you: false };
+                let client = Client {
+                    name,
+                    number,
+                    state,
+                    since: at,
+                    key,
+                    address,
+                    port: 1,
+                    link_port: 2,
+                    you: false,
+                    verified: None,
+                };
                 SessionRecord::Here { client }
             }
             2 => SessionRecord::Left { name, closed: at },

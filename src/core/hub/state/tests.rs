@@ -165,6 +165,7 @@ fn one_of_each() -> Vec<Record> {
     vec![
         name,
         Record::InviteSpent { digest: InviteDigest::of("secret"), key },
+        Record::Code { nameplate: 7, right: 1, answered: true, void: false },
         Record::Account(account),
         Record::NameGone { name_key: ben.clone() },
         Record::Message(message),
@@ -201,6 +202,7 @@ fn one_of_each_of_sessions() -> Vec<SessionRecord> {
         port: 4_000,
         link_port: 4_001,
         you: false,
+        verified: None,
     };
     let push = Push {
         from: 3,

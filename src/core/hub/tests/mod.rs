@@ -2,6 +2,7 @@
 
 mod accounts;
 mod again;
+mod codes;
 mod copies;
 mod crashes;
 mod entry;
@@ -10,6 +11,7 @@ mod files;
 mod following;
 mod gifts;
 mod invites;
+mod meetings;
 mod messages;
 mod names;
 mod order;
@@ -40,15 +42,25 @@ use crate::sim::Asked;
 const HELLO: &str =
     r#"{"hello":"potluck-link/1","received":0,"port":40001,"link_port":45001,"instance":"0123456789abcdef"}"#;
 
+fn keys() -> HubKeys {
+    HubKeys { key: PublicKey([99; 32]), secrets: crate::core::secrets::Secrets::new([7; 32]) }
+}
+
 fn config() -> HubConfig {
     HubConfig {
         files: None,
+        meetings: MeetingConfig {
+            secret: [9; 32],
+            at_once: 100,
+            relay: Some(RelayLimits { streams_each: 2, streams: 3, day: 1_000_000 }),
+        },
         link: LinkConfig::hub(),
         grace: Duration::from_secs(30),
         limits: HubLimits::default(),
         access: Access::Open,
         logins: LoginPolicy::default(),
         keep: None,
+        keys: keys(),
         run: 7,
         epoch: Timestamp(0),
     }
@@ -79,6 +91,8 @@ struct Rig {
     logins: Vec<(u64, NameKey)>,
     copies: Vec<CopyPlan>,
     discarded: Vec<ContentHash>,
+    /// What the driver was told about halves of meetings.
+    relayed: Vec<Output>,
     log: Vec<LogEvent>,
     stopped: bool,
 }
@@ -104,6 +118,7 @@ impl Rig {
             logins: Vec::new(),
             copies: Vec::new(),
             discarded: Vec::new(),
+            relayed: Vec::new(),
             log: Vec::new(),
             stopped: false,
         }
@@ -123,7 +138,9 @@ impl Rig {
                         wire.bodies.push(line);
                     }
                 }
-                Output::Say(conn, line) => self.wires.get_mut(&conn).unwrap().said.push(line),
+                Output::Say(conn, line) | Output::SayToStranger(conn, line) => {
+                    self.wires.get_mut(&conn).unwrap().said.push(line)
+                }
                 Output::Close(conn) => self.wires.get_mut(&conn).unwrap().closed = true,
                 Output::Persist(commit, record) => self.persisted.push((commit, record)),
                 Output::Abandon(commits) => self.abandoned.extend(commits),
@@ -132,6 +149,7 @@ impl Rig {
                 Output::Copy(plan) => self.copies.push(plan),
                 Output::Discard(hash) => self.discarded.push(hash),
                 Output::MayFetch(..) | Output::MayNotFetch(_) => {}
+                Output::Join { .. } | Output::Cut(_) | Output::DropHalf(_) => self.relayed.push(output),
                 Output::Log(event) => self.log.push(event),
                 Output::Stopped => self.stopped = true,
             }
@@ -147,7 +165,7 @@ impl Rig {
     fn connect_from(&mut self, conn: ConnId, key: u8, address: &str) {
         self.wires.insert(conn, Wire { acks: true, ..Wire::default() });
         let address: SocketAddr = address.parse().unwrap();
-        self.handle(Input::Connected { conn, key: PublicKey([key; 32]), address, transport: "quic" });
+        self.handle(Input::Connected { conn, key: PublicKey([key; 32]), address, transport: "quic", exporter: None });
     }
 
     fn line(&mut self, conn: ConnId, line: &str) {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::core::time::Rng;
+use crate::protocol::name::NameKey;
 use crate::protocol::{Event, PublicKey};
 
 const NAMES: [&str; 4] = ["anna", "erin", "dora", "hub"];
@@ -78,7 +79,9 @@ impl World {
                     *open = open.checked_sub(1).unwrap_or_else(|| panic!("{id} was answered twice"));
                 }
                 Output::Send(frame) => self.received = frame.body.map_or(self.received, |(number, _)| number),
-                Output::CheckDir(task, _) | Output::Grant { task, .. } => self.tasks.push(task),
+                Output::CheckDir(task, _) | Output::Grant { task, .. } | Output::Verify { task, .. } => {
+                    self.tasks.push(task)
+                }
                 Output::Fetch(transfer, _) => self.fetches.push(transfer),
                 Output::End(_) => self.ended = true,
                 Output::Connect => self.at_hub = AtHub::Dialling,
@@ -185,7 +188,9 @@ impl World {
             Some(transfer) => *transfer,
             None => self.rng.below(5),
         };
-        match self.rng.below(9) {
+        match self.rng.below(11) {
+            9 => self.handle(Input::VerifiedKeys(vec![(NameKey::of("erin"), PublicKey([9; 32]))])),
+            10 => self.handle(Input::Verified(task, Err(ErrorCode::NumberDiffers.into()))),
             0 => self.handle(Input::DirChecked(task, Ok("/music".into()))),
             1 => self.handle(Input::Granted(task, Ok(content))),
             2 => self.handle(Input::Hashed(task, Err(ErrorCode::NoSuchFile.into()))),

@@ -8,6 +8,7 @@ mod inbox;
 mod pipe;
 mod private;
 mod pushes;
+mod verifying;
 
 use std::collections::BTreeMap;
 
@@ -177,9 +178,10 @@ impl Rig {
                 }
                 Output::Unread => self.unread += 1,
                 Output::Meeting(_) => {}
-                Output::CheckDir(task, _) | Output::Hash(Offering { task, .. }) | Output::Grant { task, .. } => {
-                    self.tasks.push(task)
-                }
+                Output::CheckDir(task, _)
+                | Output::Hash(Offering { task, .. })
+                | Output::Grant { task, .. }
+                | Output::Verify { task, .. } => self.tasks.push(task),
                 Output::Fetch(transfer, _) => self.fetches.push(transfer),
                 Output::CancelFetch(transfer) => self.cancelled.push(transfer),
                 Output::Peers(peers) => self.may_fetch = peers.into_iter().flatten().collect(),

@@ -31,6 +31,9 @@ impl<W: Observer> ClientDriver<W> {
     /// Who serves a meeting that another client has asked for: only what it may have from us is worth coming for.
     fn serve_at(&self, news: &MeetingNews) -> Option<Arc<Serve>> {
         let MeetingNews::Met(met) = news else { return None };
+        if met.ask.is_some() {
+            return None;
+        }
         match met.purpose {
             Purpose::Content(hash) => {
                 let door = self.serving.server.door();

@@ -1,17 +1,19 @@
 //! The messages to the client's driver, and the report of messages that were written to the user.
 
+use crate::io::state::redeemed::Redeemed;
 use tokio::sync::mpsc;
 
 use super::{ClientDriver, Observer};
 use crate::core::outbox::Popped;
 use crate::core::peers::PeerConn;
 use crate::core::session::{FilesChanged, Hashed, Input, TransferNote, UploadNote, is_private, number_of};
+use crate::core::verify::KnownKey;
 use crate::io::drive::output::Render;
 use crate::io::drive::queued::tell;
 use crate::io::net::Conn;
 use crate::io::net::line_room::Line;
 use crate::io::net::reach::ToHub;
-use crate::protocol::event::OfferProgress;
+use crate::protocol::event::{OfferProgress, SafetyNumber};
 use crate::protocol::wire::Received;
 use crate::protocol::{Content, Event, EventLine, Failure, Route};
 
@@ -28,8 +30,10 @@ pub fn mailbox() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
 pub enum Message {
     /// End the program with this exit code.
     Interrupt(u8),
-    /// The hub is connected; the connection has this number.
-    Connected(u64, Box<ConnBox>),
+    /// The hub is connected; the connection has this number, and leads to this `HOST:PORT`.
+    Connected(u64, Box<ConnBox>, String),
+    /// The code was exchanged for the hub's key and an invite.
+    Redeemed(Redeemed),
     /// The hub could not be reached.
     ConnectFailed(Failure),
     /// A line from the hub, on the connection of this number.
@@ -44,6 +48,8 @@ pub enum Message {
     Hashing(u64, OfferProgress),
     /// A file was hashed and granted to one person, for this task.
     Granted(u64, Result<Content, Failure>),
+    /// A `verify` was judged, for this task.
+    Verified(u64, Result<(KnownKey, SafetyNumber), Failure>),
     /// Offered files have changed.
     FilesChanged(FilesChanged),
     /// Messages of these numbers were written to the user, and this many private ones.

@@ -251,7 +251,11 @@ impl<W: Observer> ClientDriver<W> {
 fn unreached(name: &str, failure: &Failure) -> Failure {
     let said = &failure.message;
     if failure.code == ErrorCode::HubKeyChanged {
-        return Failure::new(ErrorCode::PeerKeyChanged, format!("What answers for {name} has another key."));
+        return Failure::new(
+            ErrorCode::PeerKeyChanged,
+            format!("What answers for {name} has another key than the hub says."),
+        )
+        .hint("Somebody else has their address by now, or is in between: ask again when they are back.");
     }
     if failure.code == ErrorCode::WrongProtocol {
         let message = format!("Something else than {name} answers on a direct connection: {said}.");

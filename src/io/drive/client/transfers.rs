@@ -147,7 +147,9 @@ impl FetchPrep {
             false => checked.next().unwrap_or(Ok(())),
         });
         let fits = |pinned: Result<(), Failure>| match pinned {
-            Err(failure) if failure.code != ErrorCode::PeerKeyChanged => Err(failure),
+            Err(failure) if !matches!(failure.code, ErrorCode::PeerKeyChanged | ErrorCode::VerifiedKeyChanged) => {
+                Err(failure)
+            }
             other => Ok(other),
         };
         pinned.map(fits).collect()

@@ -4,6 +4,7 @@ mod connections;
 mod copies;
 mod files;
 mod open;
+mod relays;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use crate::core::hub::HubConfig;
 use crate::core::hub::{ConnId, Hub, Input, Output, Verified};
 use crate::core::session::FilesChanged;
 use crate::io::net::line_room::Line;
+use crate::io::net::relay::Half;
 use crate::io::net::{Conn, Listener};
 use crate::io::os::clock::{Clock, until};
 use crate::io::store::passwords::{Attempt, Checker};
@@ -23,6 +25,8 @@ use crate::protocol::{ContentHash, Failure, LogEvent, LogLine, TransportKind};
 use connections::Connections;
 pub use files::{FilesOptions, HubFileServer};
 pub use open::{HubOptions, OpenHub};
+use relays::Relays;
+pub use relays::{RelayOptions, RelayRates};
 
 /// The messages that may wait for the hub. While the queue is full, connections are not read, and their clients wait.
 const QUEUE: usize = 4_096;
@@ -38,6 +42,12 @@ pub enum Message {
     Line(ConnId, Line),
     /// A connection broke, with the reason.
     Disconnected(ConnId, String),
+    /// A connection has shown a token.
+    Half(Half),
+    /// The joined halves of a meeting have moved so many bytes.
+    Relayed(u64, u64),
+    /// The joined halves of a meeting have ended, after so many bytes, for this reason.
+    RelayEnded(u64, u64, String),
     /// The store has done a job, or answers a query.
     Store(StoreReport),
     /// The login of this number was checked; the account if the password is right.
@@ -75,6 +85,7 @@ pub struct HubDriver<L> {
     unwritten: VecDeque<Job>,
     log: L,
     connections: Connections,
+    relays: Relays,
     stopped: bool,
     /// The reason if the hub ends without having been told to.
     failure: Option<Failure>,
@@ -88,12 +99,14 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         clock: Clock,
         (store, passwords, files): (StoreWriter, Checker, Option<HubFileServer>),
         (mailbox, messages): (Mailbox, mpsc::Receiver<Message>),
+        rates: RelayRates,
         log: L,
     ) -> Self {
         Self {
             hub: Hub::new(config, loaded),
             clock,
             connections: Connections::new(mailbox.clone()),
+            relays: Relays::new(mailbox.clone(), rates),
             mailbox,
             messages,
             store,
@@ -120,6 +133,17 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         let (found, lost) = self.files.as_mut().map(HubFileServer::take_copies).unwrap_or_default();
         found.into_iter().for_each(|(hash, size)| self.handle(Input::CopyFound(hash, size)));
         lost.into_iter().for_each(|hash| self.handle(Input::CopyLost(hash)));
+        if let Some(mut halves) = listener.halves() {
+            let mailbox = self.mailbox.clone();
+            // It ends with the listener.
+            tokio::spawn(async move {
+                while let Some(half) = halves.recv().await {
+                    if mailbox.send(Message::Half(half)).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
         let mailbox = self.mailbox.clone();
         let accepting = tokio::spawn(async move {
             loop {
@@ -159,6 +183,16 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 tracing::debug!(conn, %reason, "disconnected");
                 self.handle(Input::Disconnected { conn, reason });
             }
+            Message::Half(half) => {
+                let (token, address) = (half.token.clone(), half.address);
+                let half = self.relays.add(half);
+                self.handle(Input::Half { half, token: &token, address });
+            }
+            Message::Relayed(meeting, bytes) => self.handle(Input::Relayed { meeting, bytes }),
+            Message::RelayEnded(meeting, bytes, why) => {
+                self.relays.forget(meeting);
+                self.handle(Input::RelayEnded { meeting, bytes, why });
+            }
             Message::Store(told) => self.store_told(told),
             Message::Checked(attempt, verified) => self.handle(Input::Verified(attempt, verified)),
             Message::Copied(copy, result) => self.handle(Input::Copied(copy, result)),
@@ -193,14 +227,14 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
     }
 
     fn connected(&mut self, connection: Conn) {
-        let (key, address) = (connection.peer, plain(connection.address));
+        let (key, address, exporter) = (connection.peer, plain(connection.address), Some(connection.exporter));
         let transport = match connection.transport {
             TransportKind::Quic => "quic",
             TransportKind::Tcp => "tcp",
         };
         let conn = self.connections.add(connection);
         tracing::debug!(conn, %key, %address, transport, "connected");
-        self.handle(Input::Connected { conn, key, address, transport });
+        self.handle(Input::Connected { conn, key, address, transport, exporter });
     }
 
     fn handle(&mut self, input: Input<'_>) {
@@ -228,6 +262,9 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         match output {
             Output::Send(conn, frame) => self.connections.write(conn, |outgoing| outgoing.push(&frame)),
             Output::Say(conn, line) => self.connections.write(conn, |outgoing| outgoing.say(&line)),
+            Output::SayToStranger(conn, line) => {
+                self.connections.write(conn, |outgoing| outgoing.say_to_stranger(&line));
+            }
             Output::Close(conn) => self.connections.close(conn),
             Output::Persist(number, record) => self.submit(Job::Keep(Batch { number, records: vec![record] })),
             Output::Abandon(commits) => self.store.abandon(commits),
@@ -240,6 +277,9 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             Output::Discard(hash) => self.with_files(|files| files.discard(hash)),
             Output::MayFetch(key, name) => self.with_files(|files| files.set_peer(key, Some(name))),
             Output::MayNotFetch(key) => self.with_files(|files| files.set_peer(key, None)),
+            Output::Join { meeting, halves, payer } => self.relays.join(meeting, halves, payer),
+            Output::Cut(meeting) => self.relays.cut(meeting),
+            Output::DropHalf(half) => self.relays.drop_half(half),
             Output::Log(event) => self.log(event),
             Output::Stopped => self.stopped = true,
         }

@@ -147,7 +147,8 @@ impl Reacher {
     }
 
     fn met(&self, event: event::Meeting, serve: Option<Arc<Serve>>) {
-        let met = Met { meeting: event.meeting, token: event.token, relays: event.relays };
+        let (meeting, token, relays, no_relay) = (event.meeting, event.token, event.relays, event.no_relay);
+        let met = Met { meeting, token, relays, no_relay };
         let mut state = self.state();
         match event.ask {
             Some(ask) => {

@@ -68,7 +68,18 @@ mod tests {
         let (mut state, anna, closed) = (State::default(), NameKey::of("anna"), Timestamp(9));
         let (name, address, key) = ("Anna".to_owned(), [10, 0, 0, 1].into(), PublicKey([1; 32]));
         let (state_of, since) = (Presence::Online, Timestamp(5));
-        let line = Client { name, number: 1, state: state_of, since, key, address, port: 1, link_port: 2, you: false };
+        let line = Client {
+            name,
+            number: 1,
+            state: state_of,
+            since,
+            key,
+            address,
+            port: 1,
+            link_port: 2,
+            you: false,
+            verified: None,
+        };
         assert_eq!(show(&state, 3, &anna, line.clone()), None, "it has not entered");
         let held = hold_name(&state, &anna, 3);
         state.apply_of_session(&held);
