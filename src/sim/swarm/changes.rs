@@ -81,16 +81,16 @@ impl SwarmSim {
 
     /// When a receiver wrote each chunk.
     pub fn written_at(&self, receiver: usize) -> &[Time] {
-        self.peers[receiver].receiver.as_ref().map(|of| of.written_at.as_slice()).unwrap_or_default()
+        self.peers[receiver].receiver.as_ref().map(|of| of.seen.written_at.as_slice()).unwrap_or_default()
     }
 
     /// The ways of which a receiver has told, one after the other.
     pub fn routes(&self, receiver: usize) -> &[Route] {
-        self.peers[receiver].receiver.as_ref().map(|of| of.routes.as_slice()).unwrap_or_default()
+        self.peers[receiver].receiver.as_ref().map(|of| of.seen.routes.as_slice()).unwrap_or_default()
     }
 
     /// How many chunks have come to a receiver, also those that were of no use.
     pub fn came(&self, receiver: usize) -> usize {
-        self.peers[receiver].receiver.as_ref().map_or(0, |of| of.came)
+        self.peers[receiver].receiver.as_ref().map_or(0, |of| of.seen.came)
     }
 }

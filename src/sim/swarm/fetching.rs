@@ -60,6 +60,19 @@ pub(super) enum Act {
     Dropped(usize, ErrorCode),
 }
 
+/// What was seen of a receiver, for whoever plays it.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// When each connection was made.
+    pub(super) dialled: Vec<Time>,
+    /// When each chunk was written.
+    pub(super) written_at: Vec<Time>,
+    /// How many chunks have come, written or not.
+    pub(super) came: usize,
+    /// The ways of which the machine has told.
+    pub(super) routes: Vec<Route>,
+}
+
 /// A receiver.
 pub(super) struct Fetching {
     machine: Fetch,
@@ -74,14 +87,7 @@ pub(super) struct Fetching {
     pub(super) came_from: BTreeMap<usize, (u32, u32)>,
     /// The chunks that others were told we have.
     had: ChunkSet,
-    /// When each connection was made.
-    pub(super) dialled: Vec<Time>,
-    /// When each chunk was written.
-    pub(super) written_at: Vec<Time>,
-    /// How many chunks have come, written or not.
-    pub(super) came: usize,
-    /// The ways of which the machine has told.
-    pub(super) routes: Vec<Route>,
+    pub(super) seen: Seen,
     /// When the receiver's own line is free again.
     pub(super) down_free_at: Time,
     pub(super) outcome: Option<Result<(), ErrorCode>>,
@@ -128,10 +134,7 @@ impl Fetching {
             wires: BTreeMap::new(),
             came_from: BTreeMap::new(),
             had: ChunkSet::default(),
-            dialled: Vec::new(),
-            written_at: Vec::new(),
-            came: 0,
-            routes: Vec::new(),
+            seen: Seen::default(),
             down_free_at: now,
             outcome: None,
             tick: None,
@@ -159,7 +162,7 @@ impl Fetching {
                     let (came, writing) = (VecDeque::new(), None);
                     let wire = Wire { peer, writing, came, ends: false, free_at: now, place, silent: false };
                     self.wires.insert(lane, wire);
-                    self.dialled.push(now);
+                    self.seen.dialled.push(now);
                     acts.push(Act::Dial(lane, peer));
                 }
                 Output::AskManifest(lane) => acts.extend(self.peer(lane).map(|peer| Act::AskManifest(lane, peer))),
@@ -206,8 +209,8 @@ impl Fetching {
             Note::Dropped { peer, failure } => {
                 acts.extend(peer.parse().ok().map(|peer| Act::Dropped(peer, failure.code)));
             }
-            Note::Way(route) => self.routes.push(route),
-            Note::Started { route, .. } => self.routes.extend(route),
+            Note::Way(route) => self.seen.routes.push(route),
+            Note::Started { route, .. } => self.seen.routes.extend(route),
             Note::FileFailed { .. }
             | Note::Here(_)
             | Note::Progress(_)
@@ -271,7 +274,7 @@ impl Fetching {
     ) -> Result<(), String> {
         let Some(wire) = self.wires.get_mut(&lane).filter(|wire| !wire.ends && !wire.silent) else { return Ok(()) };
         wire.came.push_back(came);
-        self.came += 1;
+        self.seen.came += 1;
         self.take_in(now, lane, truth, acts)
     }
 
@@ -310,7 +313,7 @@ impl Fetching {
             return Err(format!("chunk {chunk} is written twice"));
         }
         self.came_from.entry(wire.peer).or_default().0 += 1;
-        self.written_at.push(now);
+        self.seen.written_at.push(now);
         self.handle(now, Input::Written { lane, piece: chunk, result: Ok(()) }, acts)?;
         self.take_in(now, lane, truth, acts)
     }

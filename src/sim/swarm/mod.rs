@@ -148,7 +148,7 @@ impl SwarmSim {
 
     /// When a receiver made each of its connections, and how many are open.
     pub fn lanes(&self, receiver: usize) -> (Vec<Time>, usize) {
-        self.peers[receiver].receiver.as_ref().map(|of| (of.dialled.clone(), of.lanes())).unwrap_or_default()
+        self.peers[receiver].receiver.as_ref().map(|of| (of.seen.dialled.clone(), of.lanes())).unwrap_or_default()
     }
 
     /// Runs the next event; false if there is none.
