@@ -64,6 +64,9 @@ pub struct World {
     pub last_half: HalfId,
     pub joined: BTreeMap<u64, u64>,
     pub cut: Vec<u64>,
+    /// The hub's own calls that are not answered.
+    pub calls: BTreeSet<u64>,
+    pub last_call: u64,
     pub stopped: bool,
 }
 
@@ -96,6 +99,8 @@ impl World {
             last_half: 0,
             joined: BTreeMap::new(),
             cut: Vec::new(),
+            calls: BTreeSet::new(),
+            last_call: 0,
             stopped: false,
         }
     }
@@ -169,6 +174,10 @@ impl World {
                 assert!(self.joined.insert(meeting, 0).is_none(), "a meeting is joined once");
             }
             Output::DropHalf(half) => assert!(self.halves.remove(&half), "a half is closed once"),
+            Output::Called(call, half) => {
+                assert!(half.is_none_or(|half| self.halves.remove(&half)), "only what came and is not closed is used");
+                assert!(self.calls.remove(&call), "a call is answered once");
+            }
             // Its end is on its way.
             Output::Cut(meeting) => self.cut.push(meeting),
             Output::Discard(_) | Output::MayFetch(..) | Output::MayNotFetch(_) | Output::Log(_) => {}
@@ -294,6 +303,7 @@ impl World {
             33 => self.trouble(),
             34 => self.half(),
             35 => self.relay(false),
+            36 => self.call(),
             _ => self.time(),
         }
     }
@@ -323,6 +333,15 @@ impl World {
         self.halves.insert(half);
         let address = ["192.0.2.1:5000", "192.0.2.2:22", "[2001:db8::1]:5000"][self.rng.below(3) as usize];
         self.handle(Input::Half { half, token: &token, address: address.parse().expect("an address") });
+    }
+
+    /// The hub wants a connection with a client for itself.
+    fn call(&mut self) {
+        self.last_call += 1;
+        let (call, key) = (self.last_call, PublicKey([self.rng.below(KEYS + 1) as u8; 32]));
+        self.calls.insert(call);
+        let content = crate::words::hash(&mut self.rng);
+        self.handle(Input::Call { call, key, content });
     }
 
     /// A relayed stream carries something, or ends; those that are cut end, and so do `all` if they are to.
@@ -366,6 +385,7 @@ impl World {
             self.settle();
             self.relay(true);
         }
+        assert!(self.calls.is_empty(), "calls without an answer: {:?}", self.calls);
         assert!(self.halves.is_empty(), "connections that nobody closes: {:?}", self.halves);
         let left: Vec<_> = self.hub.counts().into_iter().filter(|(_, count)| *count > 0).collect();
         assert!(left.is_empty(), "left behind: {left:?}");
