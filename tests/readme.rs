@@ -70,7 +70,8 @@ fn every_option_is_named_and_every_named_option_exists() {
             assert!(shown, "README.md does not name --{option} of `{name}`");
         }
         let below = command.get_subcommands().flat_map(clap::Command::get_arguments);
-        known.extend(below.filter_map(clap::Arg::get_long).map(|option| format!("--{option}")));
+        let all = below.filter_map(clap::Arg::get_long_and_visible_aliases).flatten();
+        known.extend(all.map(|option| format!("--{option}")));
     }
     for command in <Request as clap::Subcommand>::augment_subcommands(clap::Command::new("")).get_subcommands() {
         known.extend(command.get_arguments().filter_map(clap::Arg::get_long).map(|option| format!("--{option}")));

@@ -7,11 +7,13 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::hub_folder::HubFolder;
-use super::recording::print;
+use super::recording::{complain, print};
+use crate::core::exchange::{Life, Over};
 use crate::io::os::clock::{Clock, random};
 use crate::io::store::InviteBook;
-use crate::protocol::invite::{InviteDigest, InviteOver, InviteRecord, invite_secret};
-use crate::protocol::name::check_person;
+use crate::protocol::code::Nameplate;
+use crate::protocol::invite::{CodeRecord, InviteDigest, InviteOver, InviteRecord, invite_secret};
+use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::when::span;
 use crate::protocol::{ErrorCode, Failure, JoinLink, Timestamp, to_json};
 use crate::ui::escape::escape;
@@ -38,19 +40,24 @@ enum What {
         /// What to call it, for `list` and `revoke` [default: invite-1, invite-2 and so on].
         name: Option<String>,
         /// How many it lets in; `any` sets no bound.
-        #[arg(long, value_name = "N", default_value = "1", value_parser = uses)]
+        #[arg(long, visible_alias = "times", value_name = "N", default_value = "1", value_parser = uses)]
         uses: Bound<u64>,
         /// For how long it is good, such as 12h or 30d; `never` sets no end.
-        #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = expires)]
+        #[arg(long, visible_alias = "until", value_name = "SPAN", default_value = "7d", value_parser = expires)]
         expires: Bound<Duration>,
-        /// The host and port in the link [default: where the hub listened last].
+        /// Print a short code in its place, which can be said on the phone: 7-crossover-clockwork. It is void after one
+        /// wrong guess. Until then, whoever can read the hub's data can read it.
+        #[arg(long)]
+        code: bool,
+        /// The hosts and ports in the link, with commas between them [default: those of the hub's own link].
         #[arg(long, value_name = "HOST[:PORT]", value_parser = host)]
         host: Option<JoinLink>,
     },
     /// Show all invites.
     ///
     /// With --json one object a line: `name`, `uses` (absent: any number), `spent`, `until` (absent: without end),
-    /// `made`, `state` (`good`, `spent` or `expired`).
+    /// `made`, `state` (`good`, `spent`, `expired`, or `guessed` for a code that somebody has guessed at), `code` (the
+    /// number of its short code, if it has one), `maker` (the member who made it, if it was not the keeper).
     List {
         /// Write JSON, one object a line.
         #[arg(long)]
@@ -100,6 +107,10 @@ struct Listed<'a> {
     until: Option<Timestamp>,
     made: Timestamp,
     state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<Nameplate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maker: Option<&'a str>,
 }
 
 impl Invite {
@@ -112,7 +123,7 @@ impl Invite {
     fn text(&self) -> Result<String, Failure> {
         let now = Clock::start().epoch();
         match &self.what {
-            What::Add { name, uses, expires, host } => {
+            What::Add { name, uses, expires, code, host } => {
                 name.as_deref().map_or(Ok(()), check_person)?;
                 let mut book = match (self.folder.find(InviteBook::find)?, host) {
                     (Some(book), _) => book,
@@ -123,12 +134,21 @@ impl Invite {
                 let link = join_link(&book, host.as_ref())?;
                 let until = expires.0.map(|span| Timestamp(now.0 + span.as_millis() as i64));
                 let (secret, invite) = new(name, uses.0, until, now)?;
+                if *code {
+                    let words = random().map_err(Failure::internal)? as u16;
+                    let code = book.add_with_code(&invite, &secret, words)?;
+                    complain(&format!("the code is for `potluck join {} {code}`.", link.host_port()));
+                    return Ok(format!("{code}\n"));
+                }
                 book.add(&invite)?;
                 Ok(format!("{}\n", JoinLink { invite: Some(secret), ..link }))
             }
             What::List { json } => {
-                let invites = self.folder.existing(InviteBook::find)?.list()?;
-                Ok(if *json { invites.iter().map(|i| json_line(i, now)).collect() } else { table(&invites, now) })
+                let book = self.folder.existing(InviteBook::find)?;
+                let (invites, mut codes) = (book.list()?, book.codes()?);
+                let listed = |invite: InviteRecord| (codes.remove(&invite.digest), invite);
+                let all: Vec<_> = invites.into_iter().map(listed).collect();
+                Ok(if *json { all.iter().map(|both| json_line(both, now)).collect() } else { table(&all, now) })
             }
             What::Revoke { name } => {
                 self.folder.existing(InviteBook::find)?.revoke(name).map(|()| format!("Revoked: {}\n", escape(name)))
@@ -171,25 +191,34 @@ fn not_run() -> Failure {
         .hint("Start it first with `potluck serve`, or say where with --host HOST:PORT.")
 }
 
-fn state(invite: &InviteRecord, now: Timestamp) -> &'static str {
-    match invite.over(now) {
-        None => "good",
-        Some(InviteOver::Spent) => "spent",
-        Some(InviteOver::Expired) => "expired",
+/// An invite with its code, if it has one.
+type WithCode = (Option<CodeRecord>, InviteRecord);
+
+fn state((code, invite): &WithCode, now: Timestamp) -> &'static str {
+    let life = code.as_ref().map(|code| Life::recalled(invite.uses, code.right, code.answered));
+    match (life.and_then(|life| life.over()), invite.over(now)) {
+        (Some(Over::Guessed), _) => "guessed",
+        (Some(Over::UsedUp), _) | (None, Some(InviteOver::Spent)) => "spent",
+        (None, Some(InviteOver::Expired)) => "expired",
+        (None, None) => "good",
     }
 }
 
-fn json_line(invite: &InviteRecord, now: Timestamp) -> String {
-    let InviteRecord { name, uses, spent, until, made, .. } = invite;
-    let listed = Listed { name, uses: *uses, spent: *spent, until: *until, made: *made, state: state(invite, now) };
-    to_json(&listed) + "\n"
+fn json_line(both: &WithCode, now: Timestamp) -> String {
+    let (code, InviteRecord { name, uses, spent, until, made, .. }) = both;
+    let maker = code.as_ref().and_then(|code| code.maker.as_ref()).map(NameKey::as_str);
+    let code = code.as_ref().map(|code| code.nameplate);
+    let (uses, spent, until, made) = (*uses, *spent, *until, *made);
+    to_json(&Listed { name, uses, spent, until, made, state: state(both, now), code, maker }) + "\n"
 }
 
-fn table(invites: &[InviteRecord], now: Timestamp) -> String {
-    let rows = invites.iter().map(|invite| {
+fn table(invites: &[WithCode], now: Timestamp) -> String {
+    let rows = invites.iter().map(|both| {
+        let (code, invite) = both;
         let of = invite.uses.map_or_else(|| "any".to_owned(), |uses| uses.to_string());
         let until = invite.until.map_or_else(|| "never".to_owned(), |until| until.to_string());
-        vec![escape(&invite.name).into_owned(), state(invite, now).to_owned(), invite.spent.to_string(), of, until]
+        let code = code.as_ref().map_or_else(String::new, |code| code.nameplate.to_string());
+        vec![escape(&invite.name).into_owned(), state(both, now).to_owned(), invite.spent.to_string(), of, until, code]
     });
-    table::table(&["NAME", "STATE", "SPENT", "OF", "UNTIL"], &[2, 3], rows.collect(), Style::Plain)
+    table::table(&["NAME", "STATE", "SPENT", "OF", "UNTIL", "CODE"], &[2, 3, 5], rows.collect(), Style::Plain)
 }

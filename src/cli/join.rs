@@ -28,11 +28,14 @@ use crate::ui::talk::{Meaning, SharedTalk};
 /// program leaves.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  potluck join erin@127.0.0.1:7755\n  printf 'offer a.txt\\nlist\\n' | potluck join HUB --name bot --dir . --json"
+    after_help = "Examples:\n  potluck join erin@127.0.0.1:7755\n  potluck join erin@hub.example 7-crossover-clockwork\n  printf 'offer a.txt\\nlist\\n' | potluck join HUB --name bot --dir . --json"
 )]
 pub struct Join {
     #[command(flatten)]
     client: ClientArgs,
+    /// A short code, such as 7-crossover-clockwork, in place of a join link: `potluck invite add --code` makes one.
+    #[arg(num_args = 0..=3)]
+    code: Vec<String>,
     /// Stay when the input ends, to serve what is offered, until a signal.
     #[arg(long)]
     linger: bool,
@@ -55,6 +58,9 @@ impl Join {
     /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(mut self) -> ExitCode {
         let at_terminal = !self.client.json() && editor::is_usable();
+        if let Err(failure) = self.client.take_code(&std::mem::take(&mut self.code)) {
+            return fail(&failure);
+        }
         let asked = if at_terminal { self.client.ask_for_name() } else { Ok(()) };
         let result = asked.and_then(|()| if at_terminal { self.at_terminal() } else { self.at_pipe() });
         result.unwrap_or_else(|failure| fail(&failure))

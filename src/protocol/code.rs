@@ -11,6 +11,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::code_words::WORDS;
+use super::{ErrorCode, Failure};
 
 /// The highest nameplate. Who makes a code takes the lowest that is free.
 pub const MAX_NAMEPLATE: u32 = 999_999;
@@ -35,10 +36,10 @@ pub struct Code {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadCode {
     /// It does not have the form of a code.
-    #[error("a code is a number and two words, such as 7-crossover-clockwork")]
+    #[error("that is no code")]
     Form,
     /// A word is not in the list, so the code cannot be right.
-    #[error("`{word}` is no word of a code, so nothing was sent, and the code is as good as before{}", meant(.nearest))]
+    #[error("`{word}` is no word of a code")]
     Word {
         /// The word.
         word: String,
@@ -47,8 +48,25 @@ pub enum BadCode {
     },
 }
 
-fn meant(nearest: &Option<&'static str>) -> String {
-    nearest.map_or_else(String::new, |word| format!("; did you mean `{word}`?"))
+impl BadCode {
+    /// What the user can do about it.
+    pub fn hint(&self) -> String {
+        let meant = |word: &&str| format!("Did you mean `{word}`? ");
+        match self {
+            Self::Form => "A code is a number and two words, such as 7-crossover-clockwork.".into(),
+            Self::Word { nearest, .. } => {
+                nearest.as_ref().map_or_else(String::new, meant) + "Nothing was sent, so the code is as good as before."
+            }
+        }
+    }
+}
+
+impl From<BadCode> for Failure {
+    fn from(bad: BadCode) -> Self {
+        let message = bad.to_string();
+        let message = message.replacen("that", "That", 1) + ".";
+        Self::new(ErrorCode::BadConfig, message).hint(bad.hint())
+    }
 }
 
 impl Code {
@@ -137,7 +155,8 @@ mod tests {
     use super::*;
 
     fn bad(text: &str) -> String {
-        text.parse::<Code>().unwrap_err().to_string()
+        let bad = text.parse::<Code>().unwrap_err();
+        format!("{bad}: {}", bad.hint())
     }
 
     #[test]
@@ -169,9 +188,9 @@ mod tests {
     #[test]
     fn a_word_that_is_not_in_the_list_is_told_with_the_one_that_was_meant() {
         let told = bad("7-crosover-clockwork");
-        assert!(told.starts_with("`crosover` is no word") && told.ends_with("did you mean `crossover`?"), "{told}");
+        assert!(told.starts_with("`crosover` is no word of a code: Did you mean `crossover`? Nothing"), "{told}");
         let told = bad("7-crossover-blockchain");
-        assert!(told.starts_with("`blockchain` is no word") && told.ends_with("as good as before"), "{told}");
+        assert!(told.starts_with("`blockchain` is no word of a code: Nothing was sent"), "{told}");
     }
 
     #[test]

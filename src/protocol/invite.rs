@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::code::{Code, Nameplate};
+use super::name::NameKey;
 use super::{ContentHash, Timestamp};
 
 /// The longest secret that a hub accepts, in bytes. Our own secrets have 26.
@@ -61,6 +63,30 @@ pub struct InviteRecord {
     pub until: Option<Timestamp>,
     /// The time at which it was made.
     pub made: Timestamp,
+}
+
+/// The short code of an invite, as the store keeps it. Whoever reads the store can use it: a code that is compared as a
+/// hash would be found by trying all.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CodeRecord {
+    /// The number of the code. It is never used for another one.
+    pub nameplate: Nameplate,
+    /// The code with its words; nothing once it is void.
+    pub code: Option<Code>,
+    /// The secret of the invite, which is given to whoever knows the words; empty once the code is void.
+    pub secret: String,
+    /// How many exchanges have ended well.
+    pub right: u64,
+    /// Whether an exchange was answered that has not ended well, so far or for ever.
+    pub answered: bool,
+    /// The member who made it, if it was not the hub's keeper.
+    pub maker: Option<NameKey>,
+}
+
+impl fmt::Debug for CodeRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "code {}-… (right {}, answered {})", self.nameplate, self.right, self.answered)
+    }
 }
 
 /// Why an invite is no longer valid.

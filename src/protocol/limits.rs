@@ -25,6 +25,12 @@ pub const VERY_LONG_LINES: usize = 8;
 /// The longest first line of a connection, in bytes: little, because its sender has not proven anything yet.
 pub const HELLO_BYTES: usize = 4 << 10;
 
+/// Exchanges of short codes for invites that may be under way at a hub. Each takes a few round trips.
+pub const EXCHANGES: usize = 64;
+
+/// Codes that may be guessed wrong from one address within a day. Each guess voids a code, and is right once in 65,536.
+pub const CODE_GUESSES: usize = 20;
+
 /// The names of files and holders in one answer of the hub, in bytes. It is so far below [`MAX_FRAME`] that escaping
 /// them cannot exceed the frame.
 pub const ANSWER_BYTES: usize = 512 << 10;
@@ -74,6 +80,9 @@ pub const FOLLOWED_BYTES: usize = 32 << 20;
 pub const fn offer_bytes(file: &str, owner: &str) -> usize {
     300 + file.len() + owner.len()
 }
+
+/// Hosts in one join link.
+pub const LINK_HOSTS: usize = 8;
 
 /// People of whom the hub tells a client that does not follow the roster. It does not remember more.
 pub const INTRODUCED: usize = 16_384;

@@ -38,6 +38,10 @@ vocabulary! {
         LoginLocked(LoginLocked) = "login-locked", r#"{"whom":"name:dora","failures":3,"until":"2026-01-02T03:04:15.678Z"}"#;
         /// An invite has let a key in.
         InviteSpent(InviteSpent) = "invite-spent", r#"{"invite":"friends","name":"dora"}"#;
+        /// Somebody has come with the short code of an invite.
+        CodeUsed(CodeUsed) = "code-used", r#"{"invite":"friends","address":"127.0.0.1:40000"}"#;
+        /// Somebody has guessed at the short code of an invite, or broken off: it is void now.
+        CodeGuessed(CodeGuessed) = "code-guessed", r#"{"invite":"friends","address":"127.0.0.1:40000"}"#;
         /// A message has been stored on disk.
         MessageStored(MessageStored) = "message-stored", r#"{"number":41,"from":"dora","to":"erin","bytes":13,"delivered":1}"#;
         /// A message that was kept for its receiver has been delivered.
@@ -98,12 +102,12 @@ impl LogEvent {
             Self::ClientConnected(_) | Self::MessageStored(_) | Self::MessageDelivered(_) => Level::Debug,
             Self::HubListening(_) | Self::HubStopping(_) | Self::HubStopped(_) => Level::Info,
             Self::ClientRegistered(_) | Self::ClientBack(_) | Self::ClientLeft(_) => Level::Info,
-            Self::InviteSpent(_) | Self::OffersAdded(_) | Self::OffersRemoved(_) => Level::Info,
+            Self::InviteSpent(_) | Self::CodeUsed(_) | Self::OffersAdded(_) | Self::OffersRemoved(_) => Level::Info,
             Self::PushAsked(_) | Self::PushEnded(_) | Self::FileKept(_) => Level::Info,
             Self::MeetingBegun(_) | Self::RelayEnded(_) => Level::Info,
             Self::FileNotKept(_) => Level::Warn,
             Self::RoomChanged(_) | Self::PeerDoubted(_) | Self::NamesReloaded(_) => Level::Info,
-            Self::LoginFailed(_) | Self::LoginLocked(_) => Level::Warn,
+            Self::LoginFailed(_) | Self::LoginLocked(_) | Self::CodeGuessed(_) => Level::Warn,
             Self::LogGap(_) | Self::ClientRefused(_) | Self::ClientAway(_) | Self::RequestRefused(_) => Level::Warn,
             Self::StoreDegraded(_) => Level::Warn,
             Self::StoreRecovered(_) => Level::Info,
@@ -205,6 +209,20 @@ bodies! {
         invite: String,
         /// The name of the client that used it.
         name: String,
+    }
+    /// Somebody has come with the short code of an invite.
+    CodeUsed {
+        /// The name of the invite.
+        invite: String,
+        /// The address and port of the client.
+        address: String,
+    }
+    /// Somebody has guessed at the short code of an invite, or broken off: it is void now.
+    CodeGuessed {
+        /// The name of the invite.
+        invite: String,
+        /// The address and port of the client.
+        address: String,
     }
     /// A login failed.
     LoginFailed {

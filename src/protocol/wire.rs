@@ -6,6 +6,7 @@
 //! Hub and client parse and write these lines; [`core::link`](crate::core) numbers, acknowledges and repeats the
 //! bodies, and never parses them.
 
+mod exchange;
 mod files;
 mod meeting;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use exchange::*;
 pub use files::*;
 pub use meeting::{MEETING_GREETING, Meet, MeetAt, Purpose, RELAY_GREETING};
 

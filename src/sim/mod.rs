@@ -23,8 +23,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::core::hub::{Access, Hub, HubConfig, LoginPolicy, MeetingConfig};
+use crate::core::hub::{Access, Hub, HubConfig, HubKeys, LoginPolicy, MeetingConfig};
 use crate::core::link::LinkConfig;
+use crate::core::secrets::Secrets;
 use crate::core::session::{AcceptFrom, DownloadConfig, FilesChanged, Session, SessionConfig, SessionTimeouts};
 use crate::core::time::{Rng, Time};
 use crate::protocol::event::Settings;
@@ -201,6 +202,7 @@ impl Sim {
             access: self.config.access.clone(),
             logins: self.config.logins.clone(),
             keep: None,
+            keys: HubKeys { key: PublicKey([99; 32]), secrets: Secrets::new([self.host.runs as u8; 32]) },
             run: self.config.seed ^ self.host.runs,
             epoch: EPOCH,
         };

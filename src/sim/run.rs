@@ -99,7 +99,7 @@ impl Sim {
             .conns
             .insert(conn, Conn { client, silent: false, to_hub_free: self.now, to_client_free: self.now });
         self.actors[client].conn = Some(conn);
-        self.tell_hub(hub::Input::Connected { conn, key, address, transport: "quic" });
+        self.tell_hub(hub::Input::Connected { conn, key, address, transport: "quic", exporter: None });
         self.tell_client(client, Input::HubAt(HUB_ADDRESS, HUB_KEY));
         self.tell_client(client, Input::Connected);
     }
@@ -210,6 +210,7 @@ impl Sim {
             }
             Output::Revoke(hash, to) => self.actors[client].disk.revoke(hash, &to),
             Output::Sources(transfer, sources) => self.tell_machine(client, transfer, fetch::Input::Learned(sources)),
+            Output::Whereabouts(whereabouts) => self.tell_whereabouts(client, &whereabouts),
             Output::Hash(offering) => self.hash(client, &offering),
             Output::Unserve(files) => self.actors[client].disk.unserve(&files),
             Output::Peers(peers) => self.actors[client].peers = peers.into_iter().flatten().collect(),
@@ -283,7 +284,7 @@ impl Sim {
     fn do_for_hub(&mut self, output: hub::Output) {
         match output {
             hub::Output::Send(conn, frame) => self.line_to_client(conn, text_of(&frame)),
-            hub::Output::Say(conn, line) => self.line_to_client(conn, line),
+            hub::Output::Say(conn, line) | hub::Output::SayToStranger(conn, line) => self.line_to_client(conn, line),
             hub::Output::Close(conn) => {
                 let at = self.network.conns.get(&conn).map_or(self.now, |conn| conn.to_client_free);
                 self.later(at, Happening::Breaks(conn));

@@ -1,9 +1,12 @@
 //! A hub's store in memory. It answers every query like the real one.
 
+mod keeper;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::digest::Digest;
-use crate::protocol::invite::{InviteDigest, InviteRecord};
+use crate::protocol::code::Nameplate;
+use crate::protocol::invite::{CodeRecord, InviteDigest, InviteRecord};
 use crate::protocol::limits::{FAILURES_COUNTED, REQUESTS_IN_FLIGHT, VISITS_LOADED};
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{
@@ -31,8 +34,15 @@ pub struct MemoryStore {
     visits: BTreeMap<(u64, u64), VisitRecord>,
     failures: BTreeMap<String, FailureRecord>,
     copies: BTreeMap<(NameKey, String), CopyRecord>,
-    invites: BTreeMap<InviteDigest, InviteRecord>,
+    invites: Invites,
+}
+
+/// The invites, whom each has let in, and the short codes of some.
+#[derive(Debug, Clone, Default)]
+struct Invites {
+    all: BTreeMap<InviteDigest, InviteRecord>,
     invited: BTreeSet<(InviteDigest, PublicKey)>,
+    codes: BTreeMap<Nameplate, (CodeRecord, InviteDigest)>,
 }
 
 /// The highest numbers that were ever given.
@@ -54,15 +64,30 @@ struct Owner {
     keys: BTreeSet<PublicKey>,
 }
 
+impl Invites {
+    fn spend(&mut self, digest: InviteDigest, key: PublicKey) {
+        let fresh = self.invited.insert((digest, key));
+        if let Some(invite) = self.all.get_mut(&digest) {
+            invite.spent += u64::from(fresh);
+        }
+    }
+
+    fn use_code(&mut self, nameplate: Nameplate, right: u64, answered: bool, void: bool) {
+        let Some((code, _)) = self.codes.get_mut(&nameplate) else { return };
+        (code.right, code.answered) = (code.right.max(right), answered);
+        if void {
+            (code.code, code.secret) = (None, String::new());
+        }
+    }
+}
+
 impl MemoryStore {
     /// Stores a record. Storing it twice has the same effect as once.
     pub fn keep(&mut self, record: &Record) {
         match record {
-            Record::InviteSpent { digest, key } => {
-                let fresh = self.invited.insert((*digest, *key));
-                if let Some(invite) = self.invites.get_mut(digest) {
-                    invite.spent += u64::from(fresh);
-                }
+            Record::InviteSpent { digest, key } => self.invites.spend(*digest, *key),
+            Record::Code { nameplate, right, answered, void } => {
+                self.invites.use_code(*nameplate, *right, *answered, *void)
             }
             Record::Name { name, name_key, key, since, credential } => {
                 self.keep_name(name, name_key, *key, *since, *credential)
@@ -168,50 +193,6 @@ impl MemoryStore {
         }
     }
 
-    /// Makes a name an account, and forgets its keys.
-    pub fn add_account(&mut self, name: &str, password: &str) {
-        let received = self.names.get(&NameKey::of(name)).map_or(0, |owner| owner.received);
-        self.last.credential += 1;
-        let password = Some((Password(password.to_owned()), self.last.credential));
-        let owner = Owner { name: name.to_owned(), since: 0, password, received, keys: BTreeSet::new() };
-        self.names.insert(NameKey::of(name), owner);
-    }
-
-    /// Removes a name with its keys, rooms and blocks, and what it has received, as the keeper's command does.
-    pub fn remove_name(&mut self, name_key: &NameKey) {
-        self.names.remove(name_key);
-        self.there.remove(name_key);
-        self.answers.remove(name_key);
-        self.blocks.retain(|(by, whom)| by != name_key && whom != name_key);
-        for room in self.rooms.values_mut() {
-            room.members.retain(|(member, ..)| member != name_key);
-        }
-        let nobody = name_key.without_owner();
-        for kept in self.messages.values_mut() {
-            if kept.from_key == *name_key {
-                kept.from_key = nobody.clone();
-            }
-            if let Destination::Person { name_key: to, .. } = &mut kept.destination
-                && to == name_key
-            {
-                *to = nobody.clone();
-            }
-        }
-        let theirs = self.asked.extract_if(.., |(name, _)| name == name_key).collect::<Vec<_>>();
-        self.asked.extend(theirs.into_iter().map(|(_, key)| (nobody.clone(), key)));
-    }
-
-    /// Adds an invite.
-    pub fn add_invite(&mut self, invite: InviteRecord) {
-        self.invites.insert(invite.digest, invite);
-    }
-
-    /// The account with this name, if this is its password.
-    pub fn check(&self, name_key: &NameKey, password: &Password) -> Option<NameRecord> {
-        let owner = self.names.get(name_key)?;
-        owner.password.as_ref().filter(|(theirs, _)| theirs == password).map(|_| self.name(name_key, owner))
-    }
-
     fn name(&self, name_key: &NameKey, owner: &Owner) -> NameRecord {
         let theirs =
             self.messages.range(owner.received + 1..).filter(|(_, kept)| recipient(kept).as_ref() == Some(name_key));
@@ -247,7 +228,7 @@ impl MemoryStore {
             rooms: self.rooms.values().cloned().collect(),
             visits,
             failures,
-            invited: self.invited.iter().copied().collect(),
+            invited: self.invites.invited.iter().copied().collect(),
             copies: self.copies.values().cloned().collect(),
             waiting: self.waiting(),
             there: self.there.iter().map(|(name_key, spans)| (name_key.clone(), as_spans(spans))).collect(),
@@ -297,7 +278,7 @@ impl MemoryStore {
                 }
                 match take(found.rev(), query.limit, query.bytes) {
                     Found::Messages(newest, more) => Found::Messages(newest.into_iter().rev().collect(), more),
-                    other @ (Found::PastAnswers(_) | Found::TrimPoint(_) | Found::Invite(_)) => other,
+                    other @ (Found::PastAnswers(_) | Found::TrimPoint(_) | Found::Invite(_) | Found::Code(_)) => other,
                 }
             }
             Query::PastAnswers { instance, name_key: by } => {
@@ -315,9 +296,14 @@ impl MemoryStore {
                 Found::PastAnswers(past)
             }
             Query::TrimPoint { since, bytes } => Found::TrimPoint(self.trim_point(*since, *bytes)),
+            Query::Code(nameplate) => {
+                let code = self.invites.codes.get(nameplate);
+                let both = code.and_then(|(code, digest)| Some((code.clone(), self.invites.all.get(digest)?.clone())));
+                Found::Code(both.map(Box::new))
+            }
             Query::Invite { digest, key } => {
-                let counted = self.invited.contains(&(*digest, *key));
-                Found::Invite(self.invites.get(digest).map(|invite| (invite.clone(), counted)))
+                let counted = self.invites.invited.contains(&(*digest, *key));
+                Found::Invite(self.invites.all.get(digest).map(|invite| (invite.clone(), counted)))
             }
         }
     }

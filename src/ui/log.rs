@@ -78,12 +78,7 @@ fn text(event: &LogEvent) -> String {
             escape(&body.message),
             body.code
         ),
-        LogEvent::LoginFailed(body) => format!(
-            "login of {} from {} failed ({} in a row)",
-            escape(&body.name),
-            escape(&body.address),
-            body.failures
-        ),
+        LogEvent::LoginFailed(body) => login_failed(body),
         LogEvent::LoginLocked(body) => format!(
             "logins of {} are locked until {}, after {} in a row",
             escape(&body.whom),
@@ -93,6 +88,8 @@ fn text(event: &LogEvent) -> String {
         LogEvent::InviteSpent(body) => {
             format!("invite {} has let {} in", escape(&body.invite), escape(&body.name))
         }
+        LogEvent::CodeUsed(body) => code_used(body),
+        LogEvent::CodeGuessed(body) => code_guessed(body),
         LogEvent::MessageStored(body) => stored(body),
         LogEvent::MessageDelivered(body) => {
             format!("message {} from {} delivered to {}", body.number, escape(&body.from), escape(&body.to))
@@ -107,6 +104,20 @@ fn text(event: &LogEvent) -> String {
         LogEvent::StoreRecovered(body) => format!("the store can be written again, after {} ms", body.after),
         LogEvent::StoreFailed(body) => format!("the store failed: {} ({})", escape(&body.message), body.code),
     }
+}
+
+fn code_used(body: &log::CodeUsed) -> String {
+    format!("{} has come with the code of invite {}", escape(&body.address), escape(&body.invite))
+}
+
+fn code_guessed(body: &log::CodeGuessed) -> String {
+    let (invite, address) = (escape(&body.invite), escape(&body.address));
+    format!("the code of invite {invite} is void: a wrong guess from {address}, or it broke off")
+}
+
+fn login_failed(body: &log::LoginFailed) -> String {
+    let (name, address) = (escape(&body.name), escape(&body.address));
+    format!("login of {name} from {address} failed ({} in a row)", body.failures)
 }
 
 fn listening(body: &log::HubListening) -> String {

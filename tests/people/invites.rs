@@ -91,7 +91,10 @@ fn a_counted_invite_lasts_over_a_restart_until_it_is_spent_or_revoked() {
     comes(&scene, &any, "carl");
     assert_eq!(states(&scene), [("class".to_owned(), 2, "spent".to_owned())]);
     let table = invite(&scene, &["list"]);
-    assert_eq!(table.lines[0].split_whitespace().collect::<Vec<_>>(), ["NAME", "STATE", "SPENT", "OF", "UNTIL"]);
+    assert_eq!(
+        table.lines[0].split_whitespace().collect::<Vec<_>>(),
+        ["NAME", "STATE", "SPENT", "OF", "UNTIL", "CODE"]
+    );
     assert_eq!(table.lines[1].split_whitespace().collect::<Vec<_>>(), ["class", "spent", "2", "2", "never"]);
 }
 

@@ -5,6 +5,7 @@ mod support;
 
 mod accounts;
 mod blocking;
+mod codes;
 mod guesses;
 mod history;
 mod invites;

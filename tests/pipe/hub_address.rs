@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use potluck::core::hub::{Access, HubConfig, Input, LoginPolicy, Output};
+use potluck::core::hub::{Access, HubConfig, HubKeys, Input, LoginPolicy, Output};
+use potluck::core::secrets::Secrets;
 use potluck::core::{Hub, LinkConfig, Time};
 use potluck::protocol::limits::HubLimits;
 use potluck::protocol::record::Loaded;
@@ -27,7 +28,7 @@ fn take(hub: &mut Hub, input: Input<'_>) -> Option<String> {
 
 fn connect(hub: &mut Hub, conn: u64, ip: [u8; 4], hello: &str) -> HubHello {
     let address = SocketAddr::from((ip, 4000));
-    take(hub, Input::Connected { conn, key: PublicKey([1; 32]), address, transport: "tcp" });
+    take(hub, Input::Connected { conn, key: PublicKey([1; 32]), address, transport: "tcp", exporter: None });
     let answer = take(hub, Input::Line { conn, line: hello.as_bytes() });
     serde_json::from_str(&answer.unwrap()).unwrap()
 }
@@ -44,6 +45,7 @@ fn whoever_comes_back_from_elsewhere_before_it_was_missed_is_shown_there() {
             access: Access::Open,
             logins: LoginPolicy::default(),
             keep: None,
+            keys: HubKeys { key: PublicKey([99; 32]), secrets: Secrets::new([7; 32]) },
             run: 1,
             epoch: Timestamp(0),
         },

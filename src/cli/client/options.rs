@@ -23,7 +23,7 @@ use crate::protocol::invite::INVITE_BYTES;
 use crate::protocol::limits::MAX_TRANSFERS;
 use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::types::Password;
-use crate::protocol::{ErrorCode, Failure, JoinLink, OnConflict, PublicKey, TransportChoice};
+use crate::protocol::{Code, ErrorCode, Failure, JoinLink, OnConflict, PublicKey, TransportChoice};
 
 /// The default folder for downloads.
 const HERE: &str = ".";
@@ -47,7 +47,7 @@ pub(in crate::cli) struct ClientArgs {
     /// Log in with the first line of a file; `-` is the first line of standard input, before the requests.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// Come in with the invite, or the whole join link, in the first line of a file; `-` is the first line of standard
+    /// Come in with the invite, the short code, or the whole join link, in the first line of a file; `-` is the first line of standard
     /// input, before the requests. Others cannot see it there, as they can on the command line.
     #[arg(long, value_name = "FILE")]
     invite_file: Option<PathBuf>,
@@ -118,6 +118,21 @@ impl ClientArgs {
         self.hub.host_port()
     }
 
+    /// Takes the words of a short code from behind the hub's address.
+    ///
+    /// # Errors
+    /// `bad-config` if they are no code, or the address has a code or an invite as well.
+    pub(in crate::cli) fn take_code(&mut self, words: &[String]) -> Result<(), Failure> {
+        if words.is_empty() {
+            return Ok(());
+        }
+        if self.hub.code.is_some() || self.hub.invite.is_some() || self.invite_file.is_some() {
+            return Err(bad("There is a code, and another code or invite.").hint("Leave one of them out."));
+        }
+        self.hub.code = Some(words.join("-").parse::<Code>()?);
+        Ok(())
+    }
+
     pub(in crate::cli) fn home(&self) -> Result<Home, Failure> {
         Home::open(self.data.as_deref())
     }
@@ -175,6 +190,9 @@ impl ClientArgs {
         let Some(file) = &self.invite_file else { return Ok(self.hub.clone()) };
         let line = secret_line(file, "invite", "Join with the whole link instead.")?;
         let line = line.trim();
+        if Code::is_meant_by(line) {
+            return Ok(JoinLink { code: Some(line.parse()?), ..self.hub.clone() });
+        }
         let (key, invite) = match line.strip_prefix("potluck://") {
             Some(_) => line.parse::<JoinLink>().map(|link| (link.key, link.invite)).map_err(|e| bad(e.to_string()))?,
             None => (None, Some(line.to_owned())),

@@ -1,5 +1,6 @@
 //! What both sides seal for each other after an exchange, so that whoever forwards it learns and changes nothing.
 
+use super::Wrong;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
 /// How many bytes a sealed message has more than what it holds.
@@ -17,15 +18,15 @@ pub(super) struct Seal {
 }
 
 impl Seal {
-    pub(super) fn new(key: &[u8; 32]) -> Self {
-        let key = UnboundKey::new(&AES_256_GCM, key).expect("AES-256 takes 32 bytes");
-        Self { key: LessSafeKey::new(key), next: 0 }
+    pub(super) fn new(key: &[u8; 32]) -> Result<Self, Wrong> {
+        let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| Wrong)?;
+        Ok(Self { key: LessSafeKey::new(key), next: 0 })
     }
 
     /// The nonce of the next message. A key is for one direction of one exchange, and no number comes twice.
     fn nonce(&mut self) -> Nonce {
         let mut nonce = [0; NONCE_LEN];
-        nonce[NONCE_LEN - 8..].copy_from_slice(&self.next.to_be_bytes());
+        nonce.iter_mut().rev().zip(self.next.to_le_bytes()).for_each(|(to, byte)| *to = byte);
         self.next += 1;
         Nonce::assume_unique_for_key(nonce)
     }
@@ -48,13 +49,13 @@ impl Channel {
         Self { ours, theirs }
     }
 
-    /// Seals a message for the other side.
+    /// Seals a message for the other side. This fails only beyond 64 GiB, and then gives what the other side does not
+    /// open.
     pub fn seal(&mut self, message: &[u8]) -> Vec<u8> {
         let mut sealed = message.to_vec();
         let nonce = self.ours.nonce();
         let done = self.ours.key.seal_in_place_append_tag(nonce, Aad::empty(), &mut sealed);
-        done.expect("a message is far below the 64 GiB that one nonce is good for");
-        sealed
+        done.map_or_else(|_| Vec::new(), |()| sealed)
     }
 
     /// Opens the next message of the other side.

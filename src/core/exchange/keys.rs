@@ -62,34 +62,33 @@ impl Keys {
     }
 
     /// The confirmation of one side.
-    pub(super) fn confirmation(&self, of: Role) -> Confirmation {
-        let tag = hmac::sign(&self.confirming(of), &self.shares);
-        tag.as_ref().try_into().expect("HMAC-SHA256 gives 32 bytes")
+    pub(super) fn confirmation(&self, of: Role) -> Result<Confirmation, Wrong> {
+        let tag = hmac::sign(&self.confirming(of)?, &self.shares);
+        tag.as_ref().try_into().map_err(|_| Wrong)
     }
 
     /// Checks the confirmation of one side, in constant time.
     pub(super) fn verify(&self, of: Role, confirmation: &[u8]) -> Result<(), Wrong> {
         // HMAC would take a part of its tag as well.
         let whole = Some(confirmation).filter(|tag| tag.len() == CONFIRMATION_BYTES).ok_or(Wrong)?;
-        hmac::verify(&self.confirming(of), &self.shares, whole).map_err(|_| Wrong)
+        hmac::verify(&self.confirming(of)?, &self.shares, whole).map_err(|_| Wrong)
     }
 
     /// The channel of one side.
-    pub(super) fn channel(&self, of: Role) -> Channel {
-        let key = |role: Role| Seal::new(&self.derived(b"seal", role));
-        Channel::new(key(of), key(of.other()))
+    pub(super) fn channel(&self, of: Role) -> Result<Channel, Wrong> {
+        let key = |role: Role| Seal::new(&self.derived(b"seal", role)?);
+        Ok(Channel::new(key(of)?, key(of.other())?))
     }
 
-    fn confirming(&self, of: Role) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, &self.derived(b"confirm", of))
+    fn confirming(&self, of: Role) -> Result<hmac::Key, Wrong> {
+        Ok(hmac::Key::new(hmac::HMAC_SHA256, &self.derived(b"confirm", of)?))
     }
 
-    /// The key for a use by one role.
-    fn derived(&self, for_what: &[u8], role: Role) -> [u8; KEY_BYTES] {
+    /// The key for a use by one role. 32 bytes are what HKDF-SHA256 gives at once, so this does not fail.
+    fn derived(&self, for_what: &[u8], role: Role) -> Result<[u8; KEY_BYTES], Wrong> {
         let mut key = [0; KEY_BYTES];
         let info = [for_what, b" ", role.name(), b" ", &self.bound];
         let expanded = self.secret.expand(&info, hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut key));
-        expanded.expect("32 bytes are what HKDF-SHA256 gives at once");
-        key
+        expanded.map(|()| key).map_err(|_| Wrong)
     }
 }

@@ -91,7 +91,7 @@ impl Typist {
     pub fn confirm(self, makers: &[u8]) -> Result<(ConfirmedTypist, Confirmation), Wrong> {
         let secret = self.spake.finish(makers).map_err(|_| Wrong)?;
         let keys = Keys::new(&secret, &self.binding, &self.share, makers);
-        let confirmation = keys.confirmation(Role::Typist);
+        let confirmation = keys.confirmation(Role::Typist)?;
         Ok((ConfirmedTypist { keys }, confirmation))
     }
 }
@@ -109,7 +109,7 @@ impl ConfirmedTypist {
     /// [`Wrong`] if it is not valid.
     pub fn finish(self, confirmation: &[u8]) -> Result<Channel, Wrong> {
         self.keys.verify(Role::Maker, confirmation)?;
-        Ok(self.keys.channel(Role::Typist))
+        self.keys.channel(Role::Typist)
     }
 }
 
@@ -143,7 +143,7 @@ impl Maker {
     /// [`Wrong`] if it is not valid: that was a guess, and the code ends.
     pub fn finish(self, confirmation: &[u8]) -> Result<(Confirmation, Channel), Wrong> {
         self.keys.verify(Role::Typist, confirmation)?;
-        Ok((self.keys.confirmation(Role::Maker), self.keys.channel(Role::Maker)))
+        Ok((self.keys.confirmation(Role::Maker)?, self.keys.channel(Role::Maker)?))
     }
 }
 
@@ -155,8 +155,11 @@ fn identities() -> (Identity, Identity) {
     (Identity::new(TYPIST), Identity::new(MAKER))
 }
 
+/// A share is its side and an element of 32 bytes.
 fn to_share(bytes: &[u8]) -> Share {
-    bytes.try_into().expect("a share is its side and an element of 32 bytes")
+    let mut share = [0; SHARE_BYTES];
+    share.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
+    share
 }
 
 #[cfg(test)]

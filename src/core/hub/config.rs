@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::core::link::LinkConfig;
+use crate::core::secrets::Secrets;
 use crate::core::time::Time;
 use crate::protocol::limits::HubLimits;
 use crate::protocol::{PublicKey, Timestamp};
@@ -87,6 +88,15 @@ pub struct RelayLimits {
     pub day: u64,
 }
 
+/// The key by which clients recognize the hub, and what its own secrets are made of.
+#[derive(Debug, Clone)]
+pub struct HubKeys {
+    /// The key that the hub proves on each connection.
+    pub key: PublicKey,
+    /// Secret random bytes, from a seed that was drawn for this run.
+    pub secrets: Secrets,
+}
+
 /// A hub's settings.
 #[derive(Debug, Clone)]
 pub struct HubConfig {
@@ -106,6 +116,8 @@ pub struct HubConfig {
     pub files: Option<HubFiles>,
     /// Which messages are kept; `None` keeps all of them.
     pub keep: Option<Retention>,
+    /// The hub's key and secrets.
+    pub keys: HubKeys,
     /// A random number for this run. It is part of each session's identifier, so that a session of another run is not
     /// mistaken for one of this run.
     pub run: u64,

@@ -4,7 +4,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::entrance::invites::ShownInvite;
 use super::journal::queries::PendingQuery;
-use super::sessions::contest::Challenge;
 use super::sessions::exchange::Exchange;
 use super::sessions::following::Following;
 use super::sessions::pending::PendingConnection;
@@ -23,14 +22,22 @@ use crate::protocol::{ErrorCode, Failure, Network, Presence, PublicKey, cause, l
 
 impl Hub {
     /// A connection was made: it waits for its hello, unless the hub is stopping or too many connections wait already.
-    pub(super) fn connected(&mut self, now: Time, conn: ConnId, key: PublicKey, address: SocketAddr, transport: &str) {
+    pub(super) fn connected(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        (key, exporter): (PublicKey, Option<[u8; 32]>),
+        address: SocketAddr,
+        transport: &str,
+    ) {
         self.base.log(log::ClientConnected {
             connection: conn,
             address: address.to_string(),
             transport: transport.to_owned(),
             key,
         });
-        self.pending.insert(conn, PendingConnection { key, address, deadline: now + HELLO_TIMEOUT, hello: None });
+        let deadline = now + HELLO_TIMEOUT;
+        self.pending.insert(conn, PendingConnection { key, address, exporter, deadline, hello: None });
         if self.stopping {
             self.turn_away(conn, ErrorCode::HubStopping.into());
         } else if let Some(crowding) =
@@ -46,6 +53,9 @@ impl Hub {
             let (key, address, waits) = (pending.key, pending.address, pending.hello.is_some());
             let taken = match waits {
                 true => Err(Failure::new(ErrorCode::WrongProtocol, "a frame before the hello was answered")),
+                false if self.entrance.codes.is_for(conn, line) => {
+                    self.entrance.codes.line(&mut self.base.at(now), conn, pending, line)
+                }
                 false => self.hello(now, conn, key, address, line),
             };
             return taken.unwrap_or_else(|failure| self.turn_away(conn, failure));
@@ -353,34 +363,6 @@ impl Hub {
     pub(super) fn expel_doomed(&mut self, now: Time) {
         while let Some((id, failure)) = self.base.sessions.next_doomed() {
             self.expel(now, id, failure);
-        }
-    }
-
-    /// A session's timer has fired: for the end of its grace, for its link, or for a contest about its name.
-    pub(super) fn session_due(&mut self, now: Time, id: PeerId) {
-        let (grace, patience) = (self.base.config.grace, self.base.config.link.patience());
-        let Some(peer) = self.base.sessions.get_mut(id) else { return };
-        if peer.away_since.is_some_and(|since| since + grace <= now) {
-            return self.end(now, id, "gone");
-        }
-        if peer.link.tick(now).is_err() {
-            return self.lose(now, id, format!("no answer for {} ms", patience.as_millis()));
-        }
-        if self.challenge_tick(now, id) {
-            return;
-        }
-        self.base.sessions.talks(id);
-    }
-
-    /// Sets a session's timer if it must fire earlier than it is set. It is never set later: a timer that fires too
-    /// early finds nothing to do and is set again.
-    pub(super) fn schedule(&mut self, id: PeerId) {
-        let grace = self.base.config.grace;
-        let Some(peer) = self.base.sessions.get_mut(id) else { return };
-        let due = peer.link.next_timeout().or(peer.away_since.map(|since| since + grace));
-        let Some(due) = due.into_iter().chain(peer.challenge.as_ref().map(Challenge::due)).min() else { return };
-        if self.timers.at(Timer::Session(id)).is_none_or(|set| set > due) {
-            self.timers.set(Timer::Session(id), due);
         }
     }
 }

@@ -40,7 +40,7 @@ mod sessions;
 mod state;
 mod timers;
 
-pub use config::{Access, HubConfig, HubFiles, LoginPolicy, MeetingConfig, RelayLimits, Retention};
+pub use config::{Access, HubConfig, HubFiles, HubKeys, LoginPolicy, MeetingConfig, RelayLimits, Retention};
 pub use ports::{CopyPlan, Input, Output, Verified};
 pub use state::{SessionRecord, Snapshot, State};
 
@@ -56,6 +56,7 @@ use crate::protocol::{ErrorCode, Failure};
 use cx::Base;
 use entrance::Entrance;
 use entrance::attempts::Attempts;
+use entrance::codes::Codes;
 use entrance::credentials::Credentials;
 use entrance::newcomers::Newcomers;
 use feeds::Feeds;
@@ -67,6 +68,7 @@ use journal::Journal;
 use meetings::Meetings;
 use room_news::RoomChanges;
 use sessions::Sessions;
+use sessions::contest::Challenge;
 use sessions::pending::PendingConnections;
 use sessions::places::Places;
 use sessions::refusals::Refusals;
@@ -114,6 +116,7 @@ impl Hub {
             credentials: Credentials::load(&loaded.names),
             newcomers: Newcomers::default(),
             attempts: Attempts::default(),
+            codes: Codes::new(config.keys.secrets.clone()),
         };
         let mut hub = Self {
             pending: PendingConnections::default(),
@@ -145,7 +148,9 @@ impl Hub {
     /// Handles one input, then whatever has become due by `now`. See the drain contract in [`crate::core`].
     pub fn handle(&mut self, now: Time, input: Input<'_>) {
         match input {
-            Input::Connected { conn, key, address, transport } => self.connected(now, conn, key, address, transport),
+            Input::Connected { conn, key, address, transport, exporter } => {
+                self.connected(now, conn, (key, exporter), address, transport)
+            }
             Input::Line { conn, line } => self.line(now, conn, line),
             Input::Disconnected { conn, reason } => self.disconnected(now, conn, reason),
             Input::Committed(commit) => self.committed(now, commit),
@@ -213,6 +218,9 @@ impl Hub {
             self.expel_doomed(now);
             self.set_timers();
         }
+        if !self.stopping {
+            self.entrance.codes.settle(&mut self.base.at(now), |conn| self.pending.get(conn).is_some());
+        }
     }
 
     fn set_timers(&mut self) {
@@ -264,6 +272,34 @@ impl Hub {
         }
     }
 
+    /// A session's timer has fired: for the end of its grace, for its link, or for a contest about its name.
+    fn session_due(&mut self, now: Time, id: PeerId) {
+        let (grace, patience) = (self.base.config.grace, self.base.config.link.patience());
+        let Some(peer) = self.base.sessions.get_mut(id) else { return };
+        if peer.away_since.is_some_and(|since| since + grace <= now) {
+            return self.end(now, id, "gone");
+        }
+        if peer.link.tick(now).is_err() {
+            return self.lose(now, id, format!("no answer for {} ms", patience.as_millis()));
+        }
+        if self.challenge_tick(now, id) {
+            return;
+        }
+        self.base.sessions.talks(id);
+    }
+
+    /// Sets a session's timer if it must fire earlier than it is set. It is never set later: a timer that fires too
+    /// early finds nothing to do and is set again.
+    pub(super) fn schedule(&mut self, id: PeerId) {
+        let grace = self.base.config.grace;
+        let Some(peer) = self.base.sessions.get_mut(id) else { return };
+        let due = peer.link.next_timeout().or(peer.away_since.map(|since| since + grace));
+        let Some(due) = due.into_iter().chain(peer.challenge.as_ref().map(Challenge::due)).min() else { return };
+        if self.timers.at(Timer::Session(id)).is_none_or(|set| set > due) {
+            self.timers.set(Timer::Session(id), due);
+        }
+    }
+
     /// The size of each collection whose entries must go with the session, connection or request that they belong to.
     /// Tests check with it that nothing leaks.
     #[doc(hidden)]
@@ -272,6 +308,7 @@ impl Hub {
             ("pending connections", self.pending.len()),
             ("registrations", self.entrance.underway.len()),
             ("logins", self.entrance.attempts.len()),
+            ("exchanges", self.entrance.codes.len()),
             ("questions", self.base.journal.queries.len()),
             ("held", self.base.journal.commits.len()),
             ("timers", self.session_timers()),

@@ -47,6 +47,10 @@ impl Hub {
                 }
             }
             AwaitingCommit::Stored { peer, content } => super::files::copies::tell_stored(cx, peer, &content, None),
+            AwaitingCommit::Exchange { conn, written } => {
+                let gone_on = self.entrance.codes.written(cx, conn, written);
+                self.exchanged(conn, gone_on);
+            }
             AwaitingCommit::Refused { peer, request_id, request, failure } => {
                 cx.refuse(peer, request_id, request, failure)
             }
@@ -74,12 +78,31 @@ impl Hub {
                 self.go_on(now, id);
             }
             (Some(PendingQuery::Invite(conn)), Found::Invite(invite)) => self.invite_found(now, conn, invite),
+            (Some(PendingQuery::Code(conn)), Found::Code(code)) => {
+                let gone_on = self.entrance.codes.found(&mut self.base.at(now), conn, code);
+                self.exchanged(conn, gone_on.map(|()| false));
+            }
             (Some(PendingQuery::TrimPoint), Found::TrimPoint(below)) => {
                 let trim = decide::trim(&self.base.journal.state, below);
                 self.base.at(now).record_together(trim.into_iter());
             }
             // The query was dropped, or the answer is not of its kind.
-            (_, Found::Messages(..) | Found::PastAnswers(_) | Found::Invite(_) | Found::TrimPoint(_)) => {}
+            (
+                _,
+                Found::Messages(..) | Found::PastAnswers(_) | Found::Invite(_) | Found::Code(_) | Found::TrimPoint(_),
+            ) => {}
+        }
+    }
+
+    /// An exchange by a code has gone on: closes its connection if it is over.
+    fn exchanged(&mut self, conn: ConnId, gone_on: Result<bool, Failure>) {
+        match gone_on {
+            Ok(false) => {}
+            Ok(true) => {
+                self.pending.remove(conn);
+                self.base.out.push_back(Output::Close(conn));
+            }
+            Err(failure) => self.turn_away(conn, failure),
         }
     }
 

@@ -23,6 +23,8 @@ pub enum Input<'a> {
         address: SocketAddr,
         /// `quic` or `tcp`, for the log.
         transport: &'static str,
+        /// The exporter of its TLS session, which binds an exchange by a code to it; nothing where there is no TLS.
+        exporter: Option<[u8; 32]>,
     },
     /// A line arrived on a connection.
     Line {
@@ -112,6 +114,9 @@ pub enum Output {
     Send(ConnId, Frame),
     /// Send a line that is not a frame (an answer to a hello, a farewell), given without its line feed.
     Say(ConnId, String),
+    /// Send a line of an exchange by a code, given without its line feed. The client stays a stranger: its lines must
+    /// be short.
+    SayToStranger(ConnId, String),
     /// Close a connection once everything before this has been sent.
     Close(ConnId),
     /// Write a record to the store, and report `Input::Committed` with this number when it is on disk. Records with the

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::punching::Punching;
 use super::surroundings::Surroundings;
-use super::{Bound, Line, Met, Places};
+use super::{Bound, Greeter, Line, Met, Places};
 use crate::core::time::Time;
 use crate::protocol::limits::MEETING_TIME;
 use crate::protocol::{ErrorCode, Failure, Route};
@@ -65,9 +65,9 @@ pub enum AskingOutput {
     Bind(String),
     /// Tell the hub where we may be reached in our own network.
     Tell(u64, Vec<SocketAddr>),
-    /// Dial from the meeting's port.
+    /// Dial: from the meeting's port, unless the line is near ([`Asking::is_near`]).
     Dial(Line, SocketAddr),
-    /// Have the peer prove its key on a line; on all but the half, once it has greeted.
+    /// Have the peer prove its key on a line, after the greeting ([`Asking::greeter`]).
     Prove(Line),
     /// This is the way for now. A second one is better than the first, which can be let go.
     Use(Line, Route),
@@ -180,6 +180,17 @@ impl Asking {
     /// The next thing to do.
     pub fn poll(&mut self) -> Option<AskingOutput> {
         self.out.pop_front()
+    }
+
+    /// Who greets on a line.
+    pub fn greeter(&self, line: Line) -> Greeter {
+        self.punching.greeter(line, false)
+    }
+
+    /// Whether a line stays in a network that both sides are in. It is dialled from a port of its own: both sides would
+    /// otherwise wait for a greeting if they dial each other at the same moment.
+    pub fn is_near(&self, line: Line) -> bool {
+        self.punching.is_near(line)
     }
 
     /// When [`AskingInput::Tick`] must come at the latest; `None` if only an input can change anything.

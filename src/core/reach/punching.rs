@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::surroundings::{Place, Surroundings};
-use super::{Line, Places};
+use super::{Greeter, Line, Places};
 use crate::core::time::{Rng, Time};
 use crate::protocol::Route;
 use crate::protocol::limits::MEETING_PLACES;
@@ -93,6 +93,23 @@ impl Punching {
     /// Which way a line goes.
     pub(super) fn route(&self, line: Line) -> Option<Route> {
         self.routes.get(&line).copied()
+    }
+
+    /// Who greets on a line; `asked` says whether we were asked for the meeting.
+    pub(super) fn greeter(&self, line: Line, asked: bool) -> Greeter {
+        let near = self.is_near(line);
+        match line {
+            Line::Direct | Line::Half => Greeter::Nobody,
+            Line::Dialled(_) if near => Greeter::Them,
+            Line::Came(_) if near => Greeter::Us,
+            Line::Dialled(_) | Line::Came(_) if asked => Greeter::Us,
+            Line::Dialled(_) | Line::Came(_) => Greeter::Them,
+        }
+    }
+
+    /// Whether a line stays in a network that both sides are in.
+    pub(super) fn is_near(&self, line: Line) -> bool {
+        self.route(line) == Some(Route::Direct)
     }
 
     /// Nothing is dialled any more.

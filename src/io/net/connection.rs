@@ -21,10 +21,19 @@ const KEPT: usize = 8 << 10;
 pub struct Outgoing {
     state: Mutex<Unwritten>,
     filled: Notify,
-    /// Whether anything was ever added: then the other side's hello has been answered.
-    greeted: watch::Sender<bool>,
+    /// How far the other side has been answered.
+    answered: watch::Sender<Answered>,
     /// The most bytes that may wait; with more, the connection is given up.
     most: usize,
+}
+
+/// How far a side that was unknown has been answered.
+#[derive(Debug, Clone, Copy, Default)]
+struct Answered {
+    /// The lines that were said to it as a stranger.
+    lines: u64,
+    /// Whether anything else was ever added: then its hello has been answered.
+    known: bool,
 }
 
 #[derive(Default)]
@@ -44,20 +53,36 @@ impl Default for Outgoing {
 impl Outgoing {
     /// A queue that gives the connection up when more than `most` bytes wait.
     pub fn bounded(most: usize) -> Self {
-        Self { state: Mutex::default(), filled: Notify::new(), greeted: watch::Sender::new(false), most }
+        Self { state: Mutex::default(), filled: Notify::new(), answered: watch::Sender::default(), most }
     }
 
     /// Queues a frame. [`Outgoing::flush`] sends it.
     pub fn push(&self, frame: &Frame) {
         self.with(|state| frame.write(&mut state.bytes));
+        self.is_known();
     }
 
     /// Queues a line that is not a frame.
     pub fn say(&self, line: &str) {
+        self.add_line(line);
+        self.is_known();
+    }
+
+    /// Queues a line to a side that is still unknown: its next line is read, and must be as short as its first one.
+    pub fn say_to_stranger(&self, line: &str) {
+        self.add_line(line);
+        self.answered.send_modify(|answered| answered.lines += 1);
+    }
+
+    fn add_line(&self, line: &str) {
         self.with(|state| {
             state.bytes.extend_from_slice(line.as_bytes());
             state.bytes.push(b'\n');
         });
+    }
+
+    fn is_known(&self) {
+        self.answered.send_if_modified(|answered| !std::mem::replace(&mut answered.known, true));
     }
 
     /// Wakes the task that writes.
@@ -68,6 +93,7 @@ impl Outgoing {
     /// Ends the connection once everything has been written.
     pub fn close(&self) {
         self.with(|state| state.closing = true);
+        self.is_known();
         self.flush();
     }
 
@@ -77,7 +103,6 @@ impl Outgoing {
         if state.bytes.len() > self.most {
             (state.overflown, state.bytes) = (true, Vec::new());
         }
-        self.greeted.send_if_modified(|greeted| !std::mem::replace(greeted, true));
     }
 
     /// Moves the waiting bytes into `buffer`, which is reused. Returns whether the connection must end.
@@ -129,8 +154,9 @@ async fn read<M>(
     sender: &mpsc::Sender<M>,
     message: impl Fn(Line) -> M,
 ) -> String {
-    let mut greeted = outgoing.greeted.subscribe();
-    let (mut most, mut strange) = (limit.min(HELLO_BYTES), true);
+    let mut answers = outgoing.answered.subscribe();
+    // While the other side is unknown: how many lines it has said.
+    let (mut most, mut strange) = (limit.min(HELLO_BYTES), Some(0));
     loop {
         match next_line(reader, most, share).await {
             Ok(Some(line)) => {
@@ -141,11 +167,14 @@ async fn read<M>(
             Ok(None) => return "the connection was closed".into(),
             Err(reason) => return reason,
         }
-        if std::mem::take(&mut strange) {
+        if let Some(said) = &mut strange {
+            *said += 1;
+            let answered = answers.wait_for(|answered| answered.known || answered.lines >= *said).await;
             // The other end of this channel is in `outgoing`, which lives longer.
-            let _ = greeted.wait_for(|said| *said).await;
-            most = limit;
-            reader.set_ahead(share.ahead());
+            if answered.map_or(true, |answered| answered.known) {
+                (most, strange) = (limit, None);
+                reader.set_ahead(share.ahead());
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ pub mod tls;
 
 use std::net::SocketAddr;
 
-pub use connect::{CONNECT_TIME, connect, connect_any, connect_host, resolve};
+pub use connect::{CONNECT_TIME, connect, connect_alone, connect_host, connect_hosts, resolve};
 pub use lines::{CLOSE_TIME, LineFault, LineReader, LineWriter};
 pub use listener::{ListenLimits, Listener};
 
@@ -58,6 +58,8 @@ pub struct Conn {
     pub address: SocketAddr,
     /// The transport of the connection.
     pub transport: TransportKind,
+    /// The exporter of the TLS session (RFC 8446, section 7.5): the same at both ends, and at no others.
+    pub exporter: [u8; 32],
     /// Reads lines from the other side.
     pub reader: LineReader,
     /// Writes lines to the other side. Dropping it without [`LineWriter::shutdown`] aborts the connection.

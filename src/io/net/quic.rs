@@ -71,7 +71,7 @@ pub(super) fn server(socket: UdpSocket, identity: &Identity) -> io::Result<Endpo
 /// the client's first bytes, because only these open the stream.
 pub(super) async fn welcome(incoming: quinn::Incoming, limit: usize) -> Option<Conn> {
     let connection = incoming.accept().ok()?.await.ok()?;
-    let peer = proved_key(&connection)?;
+    let peer = proved(&connection)?;
     let (send, receive) = connection.accept_bi().await.ok()?;
     Some(conn(peer, connection, send, receive, limit))
 }
@@ -97,13 +97,13 @@ pub(super) async fn dial(address: SocketAddr, identity: Identity, expected: Opti
         })?,
         error = refusal(address) => return Err(failed(causes::of_socket(&error))),
     };
-    let peer = proved_key(&connection).ok_or_else(|| wrong_protocol(address))?;
+    let peer = proved(&connection).ok_or_else(|| wrong_protocol(address))?;
     let (send, receive) = connection.open_bi().await.map_err(|e| failed(causes::of_quic(&e).into()))?;
     Ok(conn(peer, connection, send, receive, LINE_LIMIT))
 }
 
 fn conn(
-    peer: PublicKey,
+    (peer, exporter): (PublicKey, [u8; 32]),
     connection: quinn::Connection,
     send: quinn::SendStream,
     receive: quinn::RecvStream,
@@ -113,17 +113,19 @@ fn conn(
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
     let reader = LineReader::new(ReadHalf::Quic(receive, connection.clone()), limit);
     let writer = LineWriter::new(WriteHalf::Quic(send, connection));
-    Conn { peer, address, transport: TransportKind::Quic, reader, writer }
+    Conn { peer, address, transport: TransportKind::Quic, exporter, reader, writer }
 }
 
-/// The other side's key, if our protocol was negotiated.
-fn proved_key(connection: &quinn::Connection) -> Option<PublicKey> {
+/// The other side's key and the exporter, if our protocol was negotiated.
+fn proved(connection: &quinn::Connection) -> Option<(PublicKey, [u8; 32])> {
     let agreed = connection.handshake_data()?.downcast::<HandshakeData>().ok()?;
     if agreed.protocol.as_deref() != Some(tls::LINK_ALPN) {
         return None;
     }
     let shown = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
-    tls::key_from_certificates(&shown)
+    let mut exporter = [0; 32];
+    connection.export_keying_material(&mut exporter, tls::EXPORTER, &[]).ok()?;
+    Some((tls::key_from_certificates(&shown)?, exporter))
 }
 
 fn client_endpoint(address: SocketAddr) -> io::Result<Endpoint> {

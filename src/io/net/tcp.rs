@@ -21,7 +21,8 @@ pub(super) async fn welcome(stream: TcpStream, config: Arc<ServerConfig>, limit:
     // Lines are collected before they are written. Delaying them once more would only add latency.
     stream.set_nodelay(true).ok()?;
     let stream = TlsAcceptor::from(config).accept(stream).await.ok()?;
-    conn(stream.into(), limit)
+    let exporter = stream.get_ref().1.export_keying_material([0; 32], tls::EXPORTER, None).ok()?;
+    conn(stream.into(), exporter, limit)
 }
 
 /// The client's side of a handshake.
@@ -49,10 +50,12 @@ pub(super) async fn prove(
         (None, Some(error)) if is_other_protocol(error) => wrong_protocol(address).into(),
         _ => failed(e),
     })?;
-    conn(stream.into(), LINE_LIMIT).ok_or_else(|| wrong_protocol(address).into())
+    let exporter = stream.get_ref().1.export_keying_material([0; 32], tls::EXPORTER, None);
+    let exporter = exporter.map_err(|_| wrong_protocol(address))?;
+    conn(stream.into(), exporter, LINE_LIMIT).ok_or_else(|| wrong_protocol(address).into())
 }
 
-fn conn(stream: TlsStream<TcpStream>, limit: usize) -> Option<Conn> {
+fn conn(stream: TlsStream<TcpStream>, exporter: [u8; 32], limit: usize) -> Option<Conn> {
     let (socket, session) = stream.get_ref();
     if session.alpn_protocol() != Some(tls::LINK_ALPN) {
         return None;
@@ -63,7 +66,7 @@ fn conn(stream: TlsStream<TcpStream>, limit: usize) -> Option<Conn> {
     let stream = Arc::new(SharedStream::new(stream));
     let reader = LineReader::new(ReadHalf::Tcp(stream.clone()), limit);
     let writer = LineWriter::new(WriteHalf::Tcp(stream));
-    Some(Conn { peer, address, transport: TransportKind::Tcp, reader, writer })
+    Some(Conn { peer, address, transport: TransportKind::Tcp, exporter, reader, writer })
 }
 
 /// Whether the other side does not speak our protocol.

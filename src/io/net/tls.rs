@@ -84,6 +84,9 @@ pub fn server_config(identity: &Identity, alpn: &[u8]) -> ServerConfig {
     config
 }
 
+/// The label of the exporter that binds an exchange by a code to its connection.
+pub const EXPORTER: &[u8] = b"EXPORTER-potluck-exchange";
+
 /// The key that the other side has proven.
 pub fn peer_key(connection: &CommonState) -> Option<PublicKey> {
     key_from_certificates(connection.peer_certificates()?)

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 
 use super::pins::Pins;
+use super::redeemed::RedeemedFile;
 use crate::io::fs::own_file::{file_of, mark_private};
 use crate::io::net::identity::Identity;
 use crate::protocol::cause;
@@ -87,6 +88,11 @@ impl Home {
     /// The pinned keys of hubs and peers.
     pub fn pins(&self) -> Pins {
         Pins::at(&self.dir)
+    }
+
+    /// What was got for the short code that was used last.
+    pub fn redeemed(&self) -> RedeemedFile {
+        RedeemedFile::at(&self.dir)
     }
 
     /// The file for the history of the line editor.

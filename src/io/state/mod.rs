@@ -1,6 +1,8 @@
-//! A client's data folder: its keys, the pinned keys of others, and which messages its users have seen.
+//! A client's data folder: its keys, the pinned keys of others, and which messages its users have seen. What it got
+//! for a short code.
 
 pub mod home;
 pub mod inbox;
 mod known_keys;
 pub mod pins;
+pub mod redeemed;

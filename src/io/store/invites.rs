@@ -1,5 +1,6 @@
 //! Invites. They are created and revoked by other programs than the hub, whether the hub runs or not.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -8,7 +9,9 @@ use super::disk::in_transaction;
 use super::failure::failure;
 use super::load::{Unsigned, integer};
 use super::{Store, accounts, hub_identity};
-use crate::protocol::invite::{InviteDigest, InviteRecord};
+use crate::protocol::code::{Code, MAX_NAMEPLATE, Nameplate};
+use crate::protocol::invite::{CodeRecord, InviteDigest, InviteRecord};
+use crate::protocol::name::NameKey;
 use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp};
 
 /// The key of the setting that says where the hub listened last, as `HOST:PORT`.
@@ -16,6 +19,11 @@ const ADDRESS: &str = "address";
 
 /// The key of the setting that says that an invite was ever created.
 const INVITED: &str = "invited";
+
+/// The key of the setting that says which nameplate was given last.
+const LAST_NAMEPLATE: &str = "last_nameplate";
+
+const CODE_COLUMNS: &str = "nameplate, code, secret, right, answered, maker";
 
 const COLUMNS: &str = "name, digest, uses,
     (SELECT count(*) FROM invited WHERE invited.digest = invites.digest AND NOT revoked), until, made";
@@ -70,16 +78,33 @@ impl InviteBook {
     /// `name-taken` if there is one of that name; `store-failed`, `store-corrupt`, or `store-locked` if another program
     /// writes for 5 seconds.
     pub fn add(&mut self, invite: &InviteRecord) -> Result<(), Failure> {
+        in_transaction(&mut self.database, &self.file, |database| add(database, &self.file, invite))
+    }
+
+    /// Stores a new invite with a short code, whose words follow from `random`. `secret` is the invite's.
+    ///
+    /// # Errors
+    /// Those of [`InviteBook::add`]; `too-many` when all numbers have been used.
+    pub fn add_with_code(&mut self, invite: &InviteRecord, secret: &str, random: u16) -> Result<Code, Failure> {
         in_transaction(&mut self.database, &self.file, |database| {
-            let sql = "SELECT 1 FROM invites WHERE name = ?1";
-            let there = database.prepare(sql).and_then(|mut found| found.exists([&invite.name]));
-            if there.map_err(|e| failure(&self.file, &e))? {
-                let message = format!("There is an invite called {} already.", invite.name);
-                return Err(Failure::new(ErrorCode::NameTaken, message)
-                    .hint("Choose another name, or revoke that one first: `potluck invite revoke NAME`."));
-            }
-            put(database, invite).map_err(|e| failure(&self.file, &e))
+            add(database, &self.file, invite)?;
+            let nameplate = next_nameplate(database).map_err(|e| failure(&self.file, &e))?;
+            let code = Code::new(nameplate.ok_or(ErrorCode::TooMany)?, random);
+            put_code(database, invite.digest, &code, secret).map_err(|e| failure(&self.file, &e))?;
+            Ok(code)
         })
+    }
+
+    /// The codes of invites that have one.
+    ///
+    /// # Errors
+    /// Those of [`InviteBook::list`].
+    pub fn codes(&self) -> Result<BTreeMap<InviteDigest, CodeRecord>, Failure> {
+        let read = || -> rusqlite::Result<BTreeMap<_, _>> {
+            let mut all = self.database.prepare(&format!("SELECT {CODE_COLUMNS}, digest FROM codes"))?;
+            all.query_map([], |row| Ok((InviteDigest(row.get(6)?), code_record(row)?)))?.collect()
+        };
+        read().map_err(|e| failure(&self.file, &e))
     }
 
     /// Deletes an invite, so that it lets nobody in any more. Keys that it has let in keep their access.
@@ -90,6 +115,7 @@ impl InviteBook {
         in_transaction(&mut self.database, &self.file, |database| {
             let gone = || -> rusqlite::Result<usize> {
                 let of = "SELECT digest FROM invites WHERE name = ?1";
+                database.execute(&format!("DELETE FROM codes WHERE digest IN ({of})"), [name])?;
                 database.execute(&format!("UPDATE invited SET revoked = 1 WHERE digest IN ({of})"), [name])?;
                 database.execute("DELETE FROM invites WHERE name = ?1", [name])
             };
@@ -142,6 +168,57 @@ pub(super) fn find(
     let sql = "SELECT 1 FROM invited WHERE digest = ?1 AND key = ?2 AND NOT revoked";
     let counted = database.prepare_cached(sql)?.exists(params![digest.0, key.0])?;
     Ok(Some((invite, counted)))
+}
+
+/// The code of this number and its invite, if there are both.
+pub(super) fn find_code(
+    database: &Connection,
+    nameplate: Nameplate,
+) -> rusqlite::Result<Option<Box<(CodeRecord, InviteRecord)>>> {
+    let sql = format!("SELECT {CODE_COLUMNS} FROM codes WHERE nameplate = ?1");
+    let Some(code) = database.prepare_cached(&sql)?.query_row([nameplate], code_record).optional()? else {
+        return Ok(None);
+    };
+    let of = "SELECT digest FROM codes WHERE nameplate = ?1";
+    let sql = format!("SELECT {COLUMNS} FROM invites WHERE digest = ({of})");
+    let invite = database.prepare_cached(&sql)?.query_row([nameplate], record).optional()?;
+    Ok(invite.map(|invite| Box::new((code, invite))))
+}
+
+/// The number for a new code, if one is left. Numbers are used once: whoever mistypes an old code must not void a new one.
+fn next_nameplate(database: &Connection) -> rusqlite::Result<Option<Nameplate>> {
+    let last: Nameplate = meta(database, LAST_NAMEPLATE)?.and_then(|last| last.parse().ok()).unwrap_or(0);
+    Ok(Some(last + 1).filter(|next| *next <= MAX_NAMEPLATE))
+}
+
+pub(super) fn put_code(database: &Connection, digest: InviteDigest, code: &Code, secret: &str) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO codes (nameplate, digest, code, secret) VALUES (?1, ?2, ?3, ?4)";
+    database.execute(sql, params![code.nameplate(), digest.0, code.to_string(), secret])?;
+    let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
+    database.execute(sql, params![LAST_NAMEPLATE, code.nameplate().to_string()]).map(drop)
+}
+
+fn code_record(row: &Row<'_>) -> rusqlite::Result<CodeRecord> {
+    let (Unsigned(right), code, maker) = (row.get(3)?, row.get::<_, String>(1)?, row.get::<_, NameKey>(5)?);
+    Ok(CodeRecord {
+        nameplate: row.get(0)?,
+        code: code.parse().ok(),
+        secret: row.get(2)?,
+        right,
+        answered: row.get(4)?,
+        maker: Some(maker).filter(|maker| !maker.as_str().is_empty()),
+    })
+}
+
+fn add(database: &Connection, file: &Path, invite: &InviteRecord) -> Result<(), Failure> {
+    let sql = "SELECT 1 FROM invites WHERE name = ?1";
+    let there = database.prepare(sql).and_then(|mut found| found.exists([&invite.name]));
+    if there.map_err(|e| failure(file, &e))? {
+        let message = format!("There is an invite called {} already.", invite.name);
+        return Err(Failure::new(ErrorCode::NameTaken, message)
+            .hint("Choose another name, or revoke that one first: `potluck invite revoke NAME`."));
+    }
+    put(database, invite).map_err(|e| failure(file, &e))
 }
 
 pub(super) fn put(database: &Connection, invite: &InviteRecord) -> rusqlite::Result<()> {

@@ -17,6 +17,15 @@ const ANSWERS_KEPT: usize = 16_384;
 /// Messages that are deleted in one transaction: so few that the next commit hardly waits.
 const TRIM_AT_ONCE: usize = 500;
 
+/// Counts a key that an invite has let in. An invite that was revoked meanwhile has no count.
+const SPEND_INVITE: &str = "INSERT INTO invited (digest, key, revoked)
+    VALUES (?1, ?2, NOT EXISTS (SELECT 1 FROM invites WHERE digest = ?1))
+    ON CONFLICT DO UPDATE SET revoked = excluded.revoked";
+
+/// Keeps how far a code is used; a void one has no words any more, and no secret.
+const USE_CODE: &str = "UPDATE codes SET right = max(right, ?2), answered = ?3, code = iif(?4, '', code),
+    secret = iif(?4, '', secret) WHERE nameplate = ?1";
+
 /// What a transaction changes besides its rows.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Work {
@@ -34,13 +43,10 @@ pub(super) fn store_record(database: &Connection, record: &Record, work: &mut Wo
         database.prepare_cached(sql)?.execute(params).map(drop)
     };
     match record {
-        // An invite that was revoked meanwhile has no count.
-        Record::InviteSpent { digest, key } => run(
-            "INSERT INTO invited (digest, key, revoked)
-                VALUES (?1, ?2, NOT EXISTS (SELECT 1 FROM invites WHERE digest = ?1))
-                ON CONFLICT DO UPDATE SET revoked = excluded.revoked",
-            params![digest.0, key.0],
-        ),
+        Record::InviteSpent { digest, key } => run(SPEND_INVITE, params![digest.0, key.0]),
+        Record::Code { nameplate, right, answered, void } => {
+            run(USE_CODE, params![nameplate, integer(*right), answered, void])
+        }
         Record::Name { name, name_key, key, since, credential } => {
             keep_name(database, (name, name_key), key, *since, *credential)
         }

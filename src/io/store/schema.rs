@@ -149,6 +149,19 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE invited ADD COLUMN revoked INTEGER NOT NULL DEFAULT 0;
     INSERT INTO meta VALUES ('trimmed', '0');
     ",
+    // Short codes of invites. The words and the secret are deleted when a code is void; its number is never used again.
+    "
+    CREATE TABLE codes (
+        nameplate INTEGER PRIMARY KEY,
+        digest BLOB NOT NULL UNIQUE,
+        code TEXT NOT NULL,
+        secret TEXT NOT NULL,
+        right INTEGER NOT NULL DEFAULT 0,
+        answered INTEGER NOT NULL DEFAULT 0,
+        maker TEXT NOT NULL DEFAULT ''
+    ) STRICT;
+    INSERT INTO meta VALUES ('last_nameplate', '0');
+    ",
 ];
 
 /// The migrations that a database still needs.

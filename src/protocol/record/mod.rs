@@ -9,6 +9,7 @@ mod query;
 
 use serde::{Deserialize, Serialize};
 
+use super::code::Nameplate;
 use super::invite::InviteDigest;
 use super::name::NameKey;
 use super::types::{Content, RoomAccess};
@@ -40,6 +41,17 @@ pub enum Record {
         digest: InviteDigest,
         /// The key that was let in.
         key: PublicKey,
+    },
+    /// An exchange by a code was answered, or has ended. It is only in the store.
+    Code {
+        /// The number of the code.
+        nameplate: Nameplate,
+        /// How many exchanges by it have ended well. It never decreases.
+        right: u64,
+        /// Whether an exchange was answered and has not ended well.
+        answered: bool,
+        /// Whether the code is void: its words and the secret of its invite are deleted.
+        void: bool,
     },
     /// The hub's keeper has created an account, or changed its password or keys. The store has this change already.
     Account(AccountRecord),

@@ -1,7 +1,8 @@
 //! What the hub asks its store while it runs, and what the store answers.
 
 use super::{Span, StoredMessage};
-use crate::protocol::invite::{InviteDigest, InviteRecord};
+use crate::protocol::code::Nameplate;
+use crate::protocol::invite::{CodeRecord, InviteDigest, InviteRecord};
 use crate::protocol::name::NameKey;
 use crate::protocol::{PublicKey, Timestamp};
 
@@ -34,6 +35,8 @@ pub enum Query {
         /// The key that has presented it.
         key: PublicKey,
     },
+    /// The code of this number.
+    Code(Nameplate),
 }
 
 /// Messages that somebody has not received, oldest first: those to them alone, withheld ones included; those in their
@@ -105,6 +108,8 @@ pub enum Found {
     TrimPoint(u64),
     /// The invite, if it exists, and whether it has let in the key that presented it before.
     Invite(Option<(InviteRecord, bool)>),
+    /// The code and its invite, if they exist.
+    Code(Option<Box<(CodeRecord, InviteRecord)>>),
 }
 
 /// The stored answer to a request.

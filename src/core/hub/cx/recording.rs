@@ -112,6 +112,7 @@ fn is_shown(record: &Record) -> bool {
         Record::Account(_)
         | Record::NameGone { .. }
         | Record::InviteSpent { .. }
+        | Record::Code { .. }
         | Record::Message(_)
         | Record::MessageAbandoned(_)
         | Record::Answered(_)

@@ -2,18 +2,21 @@
 //!
 //! A key that owns a name enters under it without a password; the state judges whose a name is, and whether a new one
 //! may be taken ([`decide::enter`]), by what only this hub knows, which it gets from here. `accounts` handles logins,
-//! `attempts` holds those whose passwords are being checked, `invites` those that let in unknown keys; `newcomers`
+//! `attempts` holds those whose passwords are being checked, `invites` those that let in unknown keys, `codes` the
+//! exchanges of short codes for them; `newcomers`
 //! limits the names that one network may take; `credentials` covers the time in which the hub and the store do not know
 //! the same names and passwords.
 
 pub(in crate::core::hub) mod accounts;
 pub(in crate::core::hub) mod attempts;
+pub(in crate::core::hub) mod codes;
 pub(in crate::core::hub) mod credentials;
 pub(in crate::core::hub) mod invites;
 pub(in crate::core::hub) mod newcomers;
 
 use crate::core::hub::cx::Cx;
 use crate::core::hub::entrance::attempts::Attempts;
+use crate::core::hub::entrance::codes::Codes;
 use crate::core::hub::entrance::credentials::Credentials;
 use crate::core::hub::entrance::newcomers::Newcomers;
 use crate::core::hub::sessions::underway::Underway;
@@ -31,6 +34,8 @@ pub(in crate::core::hub) struct Entrance {
     pub(in crate::core::hub) newcomers: Newcomers,
     /// Logins whose passwords are being checked.
     pub(in crate::core::hub) attempts: Attempts,
+    /// Exchanges of short codes for invites.
+    pub(in crate::core::hub) codes: Codes,
 }
 
 impl Entrance {

@@ -1,5 +1,5 @@
 //! Counts the new names that each network has taken within a day. Names last for ever and keys cost nothing, so the
-//! number is limited.
+//! number is limited. The codes that were guessed wrong from each network are counted alike.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;

@@ -16,9 +16,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::core::hub::PeerId;
 use crate::core::hub::sessions::underway::Entering;
 use crate::core::hub::state::Notice;
+use crate::core::hub::{ConnId, PeerId};
 use crate::protocol::name::NameKey;
 use crate::protocol::record::StoredMessage;
 use crate::protocol::types::Content;
@@ -40,6 +40,9 @@ pub(in crate::core::hub) enum AwaitingCommit {
     Done { peer: PeerId, request_id: Option<Id>, answer: Box<Event>, notice: Option<Notice> },
     /// A copy of a client's offer: when its commit is on disk, the client is told that the hub keeps the file.
     Stored { peer: PeerId, content: Arc<Content> },
+    /// An exchange by a code: when its commit is on disk, it goes on. `written` is false if the store will never write
+    /// it.
+    Exchange { conn: ConnId, written: bool },
     /// The refusal of a request whose commit the store will never write. It is sent in the order of the commits.
     Refused { peer: PeerId, request_id: Option<Id>, request: &'static str, failure: Failure },
 }
@@ -128,6 +131,7 @@ impl Commits {
             | AwaitingCommit::Said { .. }
             | AwaitingCommit::Done { .. }
             | AwaitingCommit::Stored { .. }
+            | AwaitingCommit::Exchange { .. }
             | AwaitingCommit::Refused { .. } => None,
         });
         match waiting {
@@ -182,6 +186,10 @@ impl Commits {
                 }
                 AwaitingCommit::Said { peer, request_id, .. } => (*peer, request_id.take(), "message"),
                 AwaitingCommit::Done { peer, request_id, .. } => (*peer, request_id.take(), ""),
+                AwaitingCommit::Exchange { written, .. } => {
+                    *written = false;
+                    continue;
+                }
                 AwaitingCommit::Stored { .. } | AwaitingCommit::Refused { .. } => continue,
             };
             *awaiting = AwaitingCommit::Refused { peer, request_id, request, failure: failure.clone() };

@@ -57,7 +57,11 @@ fn subject(record: &Record) -> Option<Subject> {
         Record::Failures(failures) => Some(Subject::Failures(failures.whom.clone())),
         Record::CopyGone { name_key, file } => Some(Subject::Copy(name_key.clone(), file.clone())),
         Record::There { name_key, .. } => Some(Subject::There(name_key.clone())),
-        Record::Name { .. } | Record::InviteSpent { .. } | Record::Account(_) | Record::NameGone { .. } => None,
+        Record::Name { .. }
+        | Record::InviteSpent { .. }
+        | Record::Code { .. }
+        | Record::Account(_)
+        | Record::NameGone { .. } => None,
         Record::Message(_) | Record::MessageAbandoned(_) | Record::Answered(_) | Record::Received { .. } => None,
         Record::Block { .. } | Record::Unblock { .. } | Record::KeyForgotten { .. } | Record::Copy(_) => None,
         Record::Room { .. } | Record::RoomGone { .. } | Record::Member { .. } | Record::MemberGone { .. } => None,

@@ -18,6 +18,8 @@ pub(in crate::core::hub) enum PendingQuery {
     TrimPoint,
     /// The invite that a pending connection has shown.
     Invite(ConnId),
+    /// The code with which a pending connection has come.
+    Code(ConnId),
 }
 
 /// The open queries by number. Password checks take their numbers here, too, so that all numbers differ.

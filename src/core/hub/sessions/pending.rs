@@ -12,6 +12,8 @@ use crate::protocol::{Network, PublicKey};
 pub(in crate::core::hub) struct PendingConnection {
     pub(in crate::core::hub) key: PublicKey,
     pub(in crate::core::hub) address: SocketAddr,
+    /// The exporter of its TLS session.
+    pub(in crate::core::hub) exporter: Option<[u8; 32]>,
     /// When it is turned away.
     pub(in crate::core::hub) deadline: Time,
     /// Its hello, while the store looks up the invite in it.

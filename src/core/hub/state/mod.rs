@@ -256,8 +256,8 @@ impl State {
             Record::Copy(copy) => self.copies.keep(copy),
             Record::CopyGone { name_key, file } => self.copies.lose(&(name_key.clone(), file.clone())),
             Record::Trim { below } => self.mail.trim(*below),
-            // The answer is only in the store.
-            Record::Answered(_) => {}
+            // These are only in the store.
+            Record::Answered(_) | Record::Code { .. } => {}
         }
     }
 }

@@ -165,6 +165,7 @@ fn one_of_each() -> Vec<Record> {
     vec![
         name,
         Record::InviteSpent { digest: InviteDigest::of("secret"), key },
+        Record::Code { nameplate: 7, right: 1, answered: true, void: false },
         Record::Account(account),
         Record::NameGone { name_key: ben.clone() },
         Record::Message(message),

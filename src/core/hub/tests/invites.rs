@@ -23,7 +23,7 @@ fn invite(uses: Option<u64>, until: Option<i64>) -> InviteRecord {
 
 impl Rig {
     /// Says hello with an invite.
-    fn show(&mut self, conn: ConnId, key: u8, secret: &str) {
+    pub(super) fn show(&mut self, conn: ConnId, key: u8, secret: &str) {
         self.connect(conn, key);
         let hello = format!(
             r#"{{"hello":"potluck-link/1","received":0,"port":1,"link_port":2,"instance":"0123456789abcdef","invite":"{secret}"}}"#

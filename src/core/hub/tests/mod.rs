@@ -2,6 +2,7 @@
 
 mod accounts;
 mod again;
+mod codes;
 mod copies;
 mod crashes;
 mod entry;
@@ -41,6 +42,10 @@ use crate::sim::Asked;
 const HELLO: &str =
     r#"{"hello":"potluck-link/1","received":0,"port":40001,"link_port":45001,"instance":"0123456789abcdef"}"#;
 
+fn keys() -> HubKeys {
+    HubKeys { key: PublicKey([99; 32]), secrets: crate::core::secrets::Secrets::new([7; 32]) }
+}
+
 fn config() -> HubConfig {
     HubConfig {
         files: None,
@@ -55,6 +60,7 @@ fn config() -> HubConfig {
         access: Access::Open,
         logins: LoginPolicy::default(),
         keep: None,
+        keys: keys(),
         run: 7,
         epoch: Timestamp(0),
     }
@@ -132,7 +138,9 @@ impl Rig {
                         wire.bodies.push(line);
                     }
                 }
-                Output::Say(conn, line) => self.wires.get_mut(&conn).unwrap().said.push(line),
+                Output::Say(conn, line) | Output::SayToStranger(conn, line) => {
+                    self.wires.get_mut(&conn).unwrap().said.push(line)
+                }
                 Output::Close(conn) => self.wires.get_mut(&conn).unwrap().closed = true,
                 Output::Persist(commit, record) => self.persisted.push((commit, record)),
                 Output::Abandon(commits) => self.abandoned.extend(commits),
@@ -159,7 +167,7 @@ impl Rig {
     fn connect_from(&mut self, conn: ConnId, key: u8, address: &str) {
         self.wires.insert(conn, Wire { acks: true, ..Wire::default() });
         let address: SocketAddr = address.parse().unwrap();
-        self.handle(Input::Connected { conn, key: PublicKey([key; 32]), address, transport: "quic" });
+        self.handle(Input::Connected { conn, key: PublicKey([key; 32]), address, transport: "quic", exporter: None });
     }
 
     fn line(&mut self, conn: ConnId, line: &str) {

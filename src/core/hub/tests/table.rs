@@ -167,7 +167,7 @@ fn a_client_at_a_new_address_is_shown_there_to_everybody() {
     let session = rig.hub_hello(1).session;
     let address = SocketAddr::from(([10, 9, 9, 9], 50_000));
     rig.wires.insert(2, Wire { acks: true, ..Wire::default() });
-    rig.handle(Input::Connected { conn: 2, key: PublicKey([1; 32]), address, transport: "tcp" });
+    rig.handle(Input::Connected { conn: 2, key: PublicKey([1; 32]), address, transport: "tcp", exporter: None });
     rig.line(2, &format!(r#"{{"hello":"potluck-link/1","session":"{session}","received":0,"port":40001,"link_port":45001,"instance":"0123456789abcdef"}}"#));
     assert_eq!(rig.hub.offers()[0].address, address.ip());
     assert_eq!(rig.hub.roster()[0].address, address.ip());
@@ -211,7 +211,7 @@ fn very_many_offers_of_who_has_moved_are_told_at_the_new_address() {
     let session = rig.hub_hello(1).session;
     let address = SocketAddr::from(([10, 9, 9, 9], 50_000));
     rig.wires.insert(2, Wire { acks: true, ..Wire::default() });
-    rig.handle(Input::Connected { conn: 2, key: PublicKey([1; 32]), address, transport: "tcp" });
+    rig.handle(Input::Connected { conn: 2, key: PublicKey([1; 32]), address, transport: "tcp", exporter: None });
     rig.line(2, &format!(r#"{{"hello":"potluck-link/1","session":"{session}","received":0,"port":40001,"link_port":45001,"instance":"0123456789abcdef"}}"#));
     rig.pass(100);
     assert!(rig.hub.offers().iter().all(|offer| offer.address == address.ip()));

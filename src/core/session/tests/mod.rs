@@ -197,7 +197,8 @@ impl Rig {
                 | Output::Say(_)
                 | Output::PeersLeft(_)
                 | Output::Revoke(..)
-                | Output::Sources(..) => {}
+                | Output::Sources(..)
+                | Output::Whereabouts(_) => {}
                 Output::CancelUpload(_) => {}
             }
         }

@@ -1,5 +1,6 @@
 //! The messages to the client's driver, and the report of messages that were written to the user.
 
+use crate::io::state::redeemed::Redeemed;
 use tokio::sync::mpsc;
 
 use super::{ClientDriver, Observer};
@@ -29,8 +30,10 @@ pub fn mailbox() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
 pub enum Message {
     /// End the program with this exit code.
     Interrupt(u8),
-    /// The hub is connected; the connection has this number.
-    Connected(u64, Box<ConnBox>),
+    /// The hub is connected; the connection has this number, and leads to this `HOST:PORT`.
+    Connected(u64, Box<ConnBox>, String),
+    /// The code was exchanged for the hub's key and an invite.
+    Redeemed(Redeemed),
     /// The hub could not be reached.
     ConnectFailed(Failure),
     /// A line from the hub, on the connection of this number.

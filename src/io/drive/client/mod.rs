@@ -1,5 +1,6 @@
 //! The client's driver: connects [`Session`] with the user's streams, the hub, the disk and transfers.
 
+mod code;
 mod files;
 mod hub_key;
 mod meetings;
@@ -37,7 +38,7 @@ use crate::io::state::inbox::Inboxes;
 use crate::io::transfer::{Control, DataServer, LocalPeer, Rates, TokenBucket, UploadEvent};
 use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::name::HUB;
-use crate::protocol::{EventLine, Failure, PublicKey};
+use crate::protocol::{Code, EventLine, Failure, PublicKey};
 use peers::PeerPort;
 use verify::{Verifying, complain, verified_at};
 
@@ -82,6 +83,8 @@ struct HubSocket {
     /// The number of the present connection, and what waits to be written to it.
     outgoing: Option<(u64, Arc<Outgoing>)>,
     next_conn: u64,
+    /// The code to be exchanged before the first connection.
+    code: Option<Code>,
 }
 
 /// The downloads.
@@ -128,7 +131,7 @@ impl<W: Observer> ClientDriver<W> {
         });
         let peers = PeerPort::open(options.ports.link, reach, &local, sender.clone())?;
         let ports = Ports { files: server.port(), link: peers.port() };
-        let config = options.session(ports, seed);
+        let (config, code) = (options.session(ports, seed), options.hub.code.clone());
         let tokens = Rng(seed.rotate_left(32));
         Ok(Self {
             session: Session::new(config),
@@ -139,7 +142,7 @@ impl<W: Observer> ClientDriver<W> {
             watch,
             serving: Serving { contents, offers, hashing: Cancel::default(), server },
             peers,
-            hub: HubSocket { key: options.hub_key.or(options.hub.key), outgoing: None, next_conn: 1 },
+            hub: HubSocket { key: options.hub_key.or(options.hub.key), outgoing: None, next_conn: 1, code },
             reacher,
             options,
             inboxes: None,
@@ -197,7 +200,11 @@ impl<W: Observer> ClientDriver<W> {
     fn take(&mut self, message: Message) {
         match message {
             Message::Interrupt(code) => self.handle(Input::Interrupt(code)),
-            Message::Connected(conn, connection) => self.connected(conn, connection.0),
+            Message::Connected(conn, connection, host) => self.connected(conn, connection.0, &host),
+            Message::Redeemed(redeemed) => {
+                (self.hub.code, self.hub.key) = (None, Some(redeemed.key));
+                self.handle(Input::Invited(redeemed.invite));
+            }
             Message::ConnectFailed(failure) => self.handle(Input::ConnectFailed(failure)),
             Message::HubLine(conn, line) if self.is_current(conn) => {
                 let before = self.session.replica().updates;
@@ -240,12 +247,15 @@ impl<W: Observer> ClientDriver<W> {
         self.hub.outgoing.as_ref().is_some_and(|(current, _)| *current == conn)
     }
 
-    fn connected(&mut self, conn: u64, connection: Conn) {
+    fn connected(&mut self, conn: u64, connection: Conn, host: &str) {
         let (key, address) = (connection.peer, connection.address.ip().to_canonical());
         self.reacher.set_hub(SocketAddr::new(address, connection.address.port()));
-        if self.hub.key.replace(key) != Some(key) || self.options.hub_key.is_some() || self.options.hub.key.is_some() {
+        let hub = &self.options.hub;
+        let named = self.options.hub_key.is_some() || hub.key.is_some() || hub.code.is_some();
+        if self.hub.key.replace(key) != Some(key) || named {
+            // Only for the host that was reached: a link can name hosts of others, whose pins are not its to change.
             // Without a pin, another key would not be noticed the next time, so the user must be told.
-            if let Err(failure) = self.options.folders.home.pins().pin_hub(&self.options.hub.host_port(), key) {
+            if let Err(failure) = self.options.folders.home.pins().pin_hub(host, key) {
                 complain("the hub's key cannot be remembered", &failure);
             }
         }
@@ -320,6 +330,11 @@ impl<W: Observer> ClientDriver<W> {
             }
             Output::Revoke(hash, to) => self.serving.contents.revoke(&hash, &to),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
+            Output::Whereabouts(whereabouts) => {
+                for control in self.fetching.running.values() {
+                    whereabouts.iter().for_each(|(key, address)| control.whereabouts(*key, *address));
+                }
+            }
             Output::CancelUpload(upload) => self.serving.server.cancel(upload),
             Output::Fetch(transfer, plan) => self.fetch(transfer, plan),
             Output::CancelFetch(transfer) => {

@@ -245,14 +245,14 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
     }
 
     fn connected(&mut self, connection: Conn) {
-        let (key, address) = (connection.peer, plain(connection.address));
+        let (key, address, exporter) = (connection.peer, plain(connection.address), Some(connection.exporter));
         let transport = match connection.transport {
             TransportKind::Quic => "quic",
             TransportKind::Tcp => "tcp",
         };
         let conn = self.connections.add(connection);
         tracing::debug!(conn, %key, %address, transport, "connected");
-        self.handle(Input::Connected { conn, key, address, transport });
+        self.handle(Input::Connected { conn, key, address, transport, exporter });
     }
 
     fn handle(&mut self, input: Input<'_>) {
@@ -280,6 +280,9 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         match output {
             Output::Send(conn, frame) => self.connections.write(conn, |outgoing| outgoing.push(&frame)),
             Output::Say(conn, line) => self.connections.write(conn, |outgoing| outgoing.say(&line)),
+            Output::SayToStranger(conn, line) => {
+                self.connections.write(conn, |outgoing| outgoing.say_to_stranger(&line));
+            }
             Output::Close(conn) => self.connections.close(conn),
             Output::Persist(number, record) => self.submit(Job::Keep(Batch { number, records: vec![record] })),
             Output::Abandon(commits) => self.store.abandon(commits),
