@@ -10,6 +10,7 @@ mod seeds;
 mod far;
 mod given;
 mod hub;
+mod meetings;
 mod outside;
 mod parts;
 mod peers;
