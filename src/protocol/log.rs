@@ -1,12 +1,12 @@
 //! The events of the hub's log: one struct for each.
 
-mod logins;
+mod invites;
 mod meetings;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use logins::{LoginFailed, LoginLocked};
+pub use invites::{CodeGuessed, CodeUsed, InviteSpent};
 pub use meetings::{MeetingBegun, RelayEnded};
 
 use super::vocabulary::{bodies, vocabulary};
@@ -205,26 +205,24 @@ bodies! {
         /// The reason, in words.
         reason: String,
     }
-    /// An invite has let a key in.
-    InviteSpent {
-        /// The name of the invite.
-        invite: String,
-        /// The name of the client that used it.
+    /// A login failed.
+    LoginFailed {
+        /// The name of the account.
         name: String,
-    }
-    /// Somebody has come with the short code of an invite.
-    CodeUsed {
-        /// The name of the invite.
-        invite: String,
         /// The address and port of the client.
         address: String,
+        /// Failed logins for that name in a row.
+        failures: u32,
     }
-    /// Somebody has guessed at the short code of an invite, or broken off: it is void now.
-    CodeGuessed {
-        /// The name of the invite.
-        invite: String,
-        /// The address and port of the client.
-        address: String,
+    /// The logins of a name, address or key are not checked for a while.
+    LoginLocked {
+        /// What is locked: `name:` and the name; `address:` and the address (for IPv6 its /64); or `key:` and a key
+        /// that knows the account.
+        whom: String,
+        /// Failed logins in a row.
+        failures: u32,
+        /// The end of the lock.
+        until: Timestamp,
     }
     /// A message has been stored on disk.
     MessageStored {

@@ -4,14 +4,12 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use potluck::core::exchange::{Binding, Typist};
 use potluck::core::hub::{ConnId, Input, Output};
-use potluck::core::secrets::Secrets;
 use potluck::core::{Hub, Rng, Time};
 use potluck::protocol::name::NameKey;
 use potluck::protocol::record::{Loaded, Query, Record, StoredMessage};
-use potluck::protocol::wire::{ExchangeStart, HubHello};
-use potluck::protocol::{Code, Event, EventLine, Id, PublicKey, to_json};
+use potluck::protocol::wire::HubHello;
+use potluck::protocol::{Event, EventLine, Id, PublicKey};
 use potluck::sim::Asked;
 
 use crate::given::{config, loaded, names};
@@ -180,35 +178,12 @@ impl World {
         let key = PublicKey([(who as u64 % KEYS) as u8; 32]);
         let address = SocketAddr::from(([10, 0, 0, self.rng.below(3) as u8], 5_000));
         self.handle(Input::Connected { conn, key, address, transport: "quic", exporter: None });
-        if self.rng.chance(2) {
-            self.exchange(who);
-        } else if self.rng.chance(95) {
-            self.hello(who);
+        if self.rng.chance(95) {
+            self.begin(who);
         }
     }
 
-    /// A line of an exchange by a code, on a connection that has said hello, or anything, or nothing.
-    fn exchange(&mut self, who: usize) {
-        let Some(conn) = self.clients[who] else { return };
-        let line = match self.rng.below(4) {
-            0 => format!(r#"{{"confirmation":"{}"}}"#, "ab".repeat(32)),
-            1 => r#"{"exchange":"potluck-exchange/1","nameplate":0,"share":""}"#.to_owned(),
-            _ => {
-                let (code, key) = (Code::new(1 + self.rng.below(2) as u32, 1), PublicKey([99; 32]));
-                let binding = Binding { nameplate: code.nameplate(), typist: key, maker: key, exporter: None };
-                let share = Typist::start(&code, binding, &mut Secrets::new([3; 32])).1;
-                let start = ExchangeStart {
-                    exchange: "potluck-exchange/1".into(),
-                    nameplate: code.nameplate(),
-                    share: share.into(),
-                };
-                to_json(&start)
-            }
-        };
-        self.handle(Input::Line { conn, line: line.as_bytes() });
-    }
-
-    fn hello(&mut self, who: usize) {
+    pub fn hello(&mut self, who: usize) {
         let Some(conn) = self.clients[who] else { return };
         let sessions: Vec<&String> = self.sessions.keys().collect();
         let session = match self.rng.below(10) {
@@ -300,8 +275,7 @@ impl World {
             0..8 => self.ack(who),
             8..11 => self.disconnect(who),
             11 => self.connect(who),
-            12 if self.rng.chance(10) => self.exchange(who),
-            12 => self.hello(who),
+            12 => self.begin(who),
             13..21 => self.commit(false),
             21..26 => self.answer_query(false),
             26..29 => self.verify(),

@@ -7,6 +7,7 @@
 #[path = "../support/seeds.rs"]
 mod seeds;
 
+mod codes;
 mod far;
 mod given;
 mod hub;

@@ -1,9 +1,9 @@
 //! What comes to a hub from its store, its shelf and its checker of passwords: each answer when it likes.
 
 use potluck::core::hub::{Input, Verified};
-use potluck::protocol::invite::{CodeRecord, InviteDigest, InviteRecord};
+use potluck::protocol::invite::InviteRecord;
 use potluck::protocol::record::{Found, PastAnswer, Query};
-use potluck::protocol::{Code, ErrorCode, Timestamp};
+use potluck::protocol::{ErrorCode, Timestamp};
 
 use crate::hub::World;
 use crate::words;
@@ -71,20 +71,7 @@ impl World {
                 Found::PastAnswers(some.collect())
             }
             Query::TrimPoint { .. } => Found::TrimPoint(self.rng.below(9)),
-            Query::Code(nameplate) => {
-                let (code, times) = (Code::new(nameplate, self.rng.below(2) as u16), self.rng.below(3));
-                let code = CodeRecord {
-                    nameplate,
-                    code: self.rng.chance(90).then_some(code),
-                    secret: "secret".into(),
-                    right: self.rng.below(2),
-                    answered: self.rng.chance(10),
-                    maker: None,
-                };
-                let (name, digest, made) = ("i".to_owned(), InviteDigest::of("secret"), Timestamp(1));
-                let invite = InviteRecord { name, digest, uses: Some(times), spent: 0, until: None, made };
-                Found::Code(self.rng.chance(90).then(|| Box::new((code, invite))))
-            }
+            Query::Code(nameplate) => self.code(nameplate),
             Query::Invite { digest, .. } => {
                 let (uses, until) = (self.rng.chance(50).then(|| self.rng.below(3)), None);
                 let (name, spent, made) = ("i".to_owned(), self.rng.below(3), Timestamp(1));

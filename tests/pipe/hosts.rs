@@ -164,7 +164,7 @@ fn a_hub_prints_all_of_its_hosts() {
     assert!(invite.text().starts_with(&format!("{expected}.")), "{invite:?}");
     let invite = scene.run(["invite", "add", "--data", "hub", "--host", "a,[::1]:9"], "");
     assert!(invite.text().starts_with(&format!("potluck://a:7755,[::1]:9/#{key}.")), "{invite:?}");
-    let nine = vec!["h"; 9].join(",");
+    let nine = ["h"; 9].join(",");
     let many = scene.run(["serve", "--port", "0", "--data", "other", "--host", &nine], "");
     assert!(many.code == 2 && many.stderr.contains("at most 8"), "{many:?}");
     // At every address, it says where this machine can be found.

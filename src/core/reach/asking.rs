@@ -109,6 +109,8 @@ pub struct Asking {
     half: bool,
     /// When the relay is used at last; set when it is known that the other side has come.
     relay_at: Option<Time>,
+    /// When the meeting began.
+    met_at: Time,
     /// The way that is used.
     used: Option<(Line, Route)>,
     /// Why nothing stands: the gravest so far.
@@ -130,6 +132,7 @@ impl Asking {
             proving: BTreeSet::new(),
             half: false,
             relay_at: None,
+            met_at: now,
             used: None,
             failure: None,
             over: false,
@@ -156,10 +159,13 @@ impl Asking {
             }
             AskingInput::Bound(Err(failure)) => self.no_meeting(failure),
             AskingInput::Places(places) => {
-                if let (Stage::Meeting(_, ends), None) = (&mut self.stage, self.relay_at) {
-                    *ends = now + MEETING_TIME;
+                if let Stage::Meeting(_, ends) = &mut self.stage {
+                    *ends = (*ends).max(self.met_at + MEETING_TIME);
                 }
-                self.relay_at.get_or_insert(now + RELAY_AFTER);
+                // The hub says where it sees the other side only when both have come.
+                if !places.outer.is_empty() {
+                    self.relay_at.get_or_insert(now + RELAY_AFTER);
+                }
                 self.places = places;
                 self.dial_places(now);
             }
@@ -214,7 +220,7 @@ impl Asking {
             Ok(met) => {
                 self.punching.measured(now - since);
                 self.out.push_back(AskingOutput::Bind(met.token.clone()));
-                self.stage = Stage::Meeting(met, now + COMING);
+                (self.stage, self.met_at) = (Stage::Meeting(met, now + COMING), now);
             }
             Err(failure) => self.no_meeting(failure),
         }

@@ -8,6 +8,7 @@ mod inbox;
 mod pipe;
 mod private;
 mod pushes;
+mod verifying;
 
 use std::collections::BTreeMap;
 

@@ -13,7 +13,7 @@ use crate::core::exchange::{Binding, Typist, Wrong};
 use crate::core::secrets::Secrets;
 use crate::io::net::identity::Identity;
 use crate::io::net::{Conn, connect_host};
-use crate::io::os::clock::secret_seed;
+use crate::io::os::clock::random_bytes;
 use crate::io::state::redeemed::Redeemed;
 use crate::protocol::limits::HELLO_BYTES;
 use crate::protocol::wire::{
@@ -41,7 +41,7 @@ pub(super) async fn redeem(
     expected: Option<PublicKey>,
     transport: TransportChoice,
 ) -> Result<Redeemed, Failure> {
-    let mut secrets = Secrets::new(secret_seed().map_err(Failure::internal)?);
+    let mut secrets = Secrets::new(random_bytes().map_err(Failure::internal)?);
     let mut tries = 0;
     loop {
         let mut conn = connect_host(&hub.host, hub.port, identity, expected, transport).await?;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::{ClientDriver, Message, Observer};
+use super::Message;
+use super::peers::PeerPort;
 use crate::core::session::MeetingNews;
 use crate::io::net::reach::{Reacher, Serve};
+use crate::io::transfer::DataDoor;
 use crate::protocol::wire::Purpose;
 
 /// A reacher whose words for the hub go to the driver.
@@ -22,28 +24,23 @@ pub(super) fn open(seed: u64, sender: mpsc::Sender<Message>) -> Reacher {
     reacher
 }
 
-impl<W: Observer> ClientDriver<W> {
-    pub(super) fn meeting(&mut self, news: MeetingNews) {
-        let serve = self.serve_at(&news);
-        self.reacher.hear(news, serve);
-    }
-
-    /// Who serves a meeting that another client has asked for: only what it may have from us is worth coming for.
-    fn serve_at(&self, news: &MeetingNews) -> Option<Arc<Serve>> {
-        let MeetingNews::Met(met) = news else { return None };
-        if met.ask.is_some() {
-            return None;
+/// Who serves a meeting that another client has asked for: only what it may have from us is worth coming for.
+pub(super) fn serve_at(
+    news: &MeetingNews,
+    door: DataDoor,
+    peers: &PeerPort,
+    sender: &mpsc::Sender<Message>,
+) -> Option<Arc<Serve>> {
+    let MeetingNews::Met(met) = news else { return None };
+    match met.purpose {
+        _ if met.ask.is_some() => None,
+        Purpose::Content(hash) if door.offers(&met.peer, &hash) => {
+            Some(Arc::new(move |tcp, peer, _| door.admit(tcp, peer)))
         }
-        match met.purpose {
-            Purpose::Content(hash) => {
-                let door = self.serving.server.door();
-                if !door.offers(&met.peer, &hash) {
-                    tracing::debug!(peer = %met.peer, %hash, "a meeting for something that is not theirs");
-                    return None;
-                }
-                Some(Arc::new(move |tcp, peer, _| door.admit(tcp, peer)))
-            }
-            Purpose::Private => Some(self.peers.door(self.sender.clone())),
+        Purpose::Content(hash) => {
+            tracing::debug!(peer = %met.peer, %hash, "a meeting for something that is not theirs");
+            None
         }
+        Purpose::Private => Some(peers.door(sender.clone())),
     }
 }

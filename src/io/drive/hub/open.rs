@@ -13,7 +13,7 @@ use crate::core::secrets::Secrets;
 use crate::io::fs::check_dir;
 use crate::io::net::identity::Identity;
 use crate::io::net::{ListenLimits, Listener};
-use crate::io::os::clock::{Clock, random, secret_seed};
+use crate::io::os::clock::{Clock, random, random_bytes};
 use crate::io::store::Store;
 use crate::io::store::passwords::Checker;
 use crate::io::store::writer::StoreWriter;
@@ -125,7 +125,7 @@ impl OpenHub {
             access,
             logins: options.logins,
             keep: options.keep,
-            keys: HubKeys { key: identity.key, secrets: Secrets::new(secret_seed().map_err(Failure::internal)?) },
+            keys: HubKeys { key: identity.key, secrets: Secrets::new(random_bytes().map_err(Failure::internal)?) },
             run: random().map_err(Failure::internal)?,
             epoch: clock.epoch(),
         };
