@@ -147,6 +147,11 @@ impl Hub {
             HubRequest::Focus(request) => rooms::focus(cx, id, &request).map(Some),
             HubRequest::PrivateOpen(request) => later(pings::vouch(cx, id, request_id, &request)),
             HubRequest::Ping(request) => later(pings::ping(cx, id, request_id, &request)),
+            HubRequest::InviteAdd(request) => later(self.entrance.codes.add(cx, id, request_id, &request)),
+            HubRequest::InviteList(_) => later(self.entrance.codes.look_up(cx, id, request_id, None)),
+            HubRequest::InviteRevoke(request) => {
+                later(self.entrance.codes.look_up(cx, id, request_id, Some(request.invite)))
+            }
             HubRequest::Quit(_) => {
                 self.quit(now, id, request_id);
                 Ok(None)
@@ -175,6 +180,7 @@ impl Hub {
             HubRequest::RoomInvite(invite) => many(invite.members.len() + rooms::size_of(&self.base, &invite.room)),
             HubRequest::Rooms(_) => many(self.base.journal.state.rooms().len()),
             HubRequest::History(_) | HubRequest::Login(_) => STORE,
+            HubRequest::InviteAdd(_) | HubRequest::InviteList(_) | HubRequest::InviteRevoke(_) => STORE,
             // These spend from the token bucket themselves, by what they go through.
             HubRequest::Search(_) | HubRequest::Get(_) | HubRequest::Withdraw(_) => 1,
             HubRequest::Register(_) | HubRequest::Dereg(_) | HubRequest::Quit(_) => 1,
