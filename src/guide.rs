@@ -87,6 +87,7 @@
 //! | [`core::session`] | what a client asks, tells and fetches; each part owns its fields |
 //! | [`core::fetch`] | one download: a file, some chunks of one, or a folder |
 //! | [`core::peers`] | direct connections between clients |
+//! | [`core::happy_eyeballs`] | which address of a hub is tried when, over which transport |
 //! | [`core::link`] | one end of a connection that survives its transport |
 //!
 //! The rooms of `io` stand in one order, and each may know only those before it: `os`, `fs`, `content`, `net`,

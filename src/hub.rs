@@ -101,10 +101,10 @@ impl HubBuilder {
         self
     }
 
-    /// The host in the join link, if it differs from the address.
+    /// A host in the join link, if it differs from the address. Each call adds one, up to 8; clients try all at once.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
-        self.options.host = Some(host.into());
+        self.options.hosts.push(host.into());
         self
     }
 

@@ -8,12 +8,12 @@ use clap::Args;
 use super::fail;
 use super::recording::{complain, finish};
 use crate::io::state::home::Home;
-use crate::protocol::JoinLink;
+use crate::protocol::{Failure, JoinLink};
 
 /// Forget a key that was pinned, so that another one is accepted the next time.
 #[derive(Debug, Args)]
 pub struct Forget {
-    /// A hub as HOST:PORT, or a person at a hub as NAME@HOST:PORT.
+    /// A hub as HOST:PORT or by its link, or a person at a hub as NAME@HOST:PORT.
     #[arg(value_name = "HUB|NAME@HUB")]
     what: String,
     /// The folder with this client's key and the keys that it knows.
@@ -25,22 +25,36 @@ impl Forget {
     /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(&self) -> ExitCode {
         // `HOST` means `HOST:7755`, as elsewhere. A hub's key is taken as it is.
-        let what = match self.what.parse::<JoinLink>() {
-            Ok(link) if !is_key(&self.what) => match &link.name {
-                Some(name) => format!("{}@{}", crate::protocol::name::NameKey::of(name), link.host_port()),
-                None => link.host_port(),
-            },
-            _ => self.what.clone(),
+        let whats = match self.what.parse::<JoinLink>() {
+            Ok(link) if !is_key(&self.what) => {
+                let name = link.name.as_ref().map(|name| format!("{}@", crate::protocol::name::NameKey::of(name)));
+                let name = name.unwrap_or_default();
+                link.hosts().iter().map(|host| format!("{name}{host}")).collect()
+            }
+            _ => vec![self.what.clone()],
         };
-        match Home::open(self.data.as_deref()).and_then(|home| home.pins().forget(&what)) {
-            Ok(true) => finish(write_line(&format!("Forgotten: {}", crate::ui::escape::escape(&what)))),
-            Ok(false) => {
-                complain(&format!("no key is known for {}", crate::ui::escape::escape(&what)));
+        match Home::open(self.data.as_deref()).and_then(|home| forget(&home, whats.clone())) {
+            Ok(forgotten) if forgotten.is_empty() => {
+                complain(&format!("no key is known for {}", crate::ui::escape::escape(&whats.join(", "))));
                 ExitCode::FAILURE
+            }
+            Ok(forgotten) => {
+                finish(write_line(&format!("Forgotten: {}", crate::ui::escape::escape(&forgotten.join(", ")))))
             }
             Err(failure) => fail(&failure),
         }
     }
+}
+
+/// Forgets the keys of these hubs or people, and returns those of which one was known.
+fn forget(home: &Home, whats: Vec<String>) -> Result<Vec<String>, Failure> {
+    let mut forgotten = Vec::new();
+    for what in whats {
+        if home.pins().forget(&what)? {
+            forgotten.push(what);
+        }
+    }
+    Ok(forgotten)
 }
 
 fn is_key(what: &str) -> bool {

@@ -48,7 +48,7 @@ enum What {
         /// wrong guess. Until then, whoever can read the hub's data can read it.
         #[arg(long)]
         code: bool,
-        /// The host and port in the link [default: where the hub listened last].
+        /// The hosts and ports in the link, with commas between them [default: those of the hub's own link].
         #[arg(long, value_name = "HOST[:PORT]", value_parser = host)]
         host: Option<JoinLink>,
     },

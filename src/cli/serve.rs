@@ -27,7 +27,7 @@ use crate::io::drive::stdout::{LogOutput, StandardOutput, loss};
 use crate::io::fs::check_dir;
 use crate::io::os::signals::{OnHangup, Signal, Signals};
 use crate::io::state::home::Home;
-use crate::protocol::limits::HubLimits;
+use crate::protocol::limits::{HubLimits, LINK_HOSTS};
 use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::{DEFAULT_PORT, ErrorCode, Failure, JoinLink, LogLine, Timestamp, log, to_json};
 use crate::ui::log::render_log;
@@ -44,9 +44,10 @@ pub struct Serve {
     /// The address to listen on. Only this machine can join unless you name another, such as 0.0.0.0.
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
-    /// The host in the join link, if it is not the address.
-    #[arg(long, value_name = "NAME", value_parser = host)]
-    host: Option<String>,
+    /// The hosts in the join link, with commas between them; all are tried at once [default: the address, or, if it is
+    /// 0.0.0.0 or ::, the name and the addresses of this machine].
+    #[arg(long, value_name = "NAME", value_parser = host, value_delimiter = ',')]
+    host: Vec<String>,
     /// Where the hub keeps its key and the names [default: the platform's data folder].
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
     data: Option<PathBuf>,
@@ -239,6 +240,10 @@ impl Serve {
 
     fn options(&self) -> Result<HubOptions, Failure> {
         let files = self.files.as_deref().map(check_dir).transpose().map_err(unusable)?;
+        if self.host.len() > LINK_HOSTS {
+            let message = format!("--host names {} hosts; a join link has at most {LINK_HOSTS}.", self.host.len());
+            return Err(Failure::new(ErrorCode::BadConfig, message));
+        }
         if self.ack_timeout.is_zero() {
             return Err(Failure::new(ErrorCode::BadConfig, "--ack-timeout must be more than 0."));
         }
@@ -268,7 +273,7 @@ impl Serve {
         });
         Ok(HubOptions {
             data: self.dir()?,
-            host: self.host.clone(),
+            hosts: self.host.clone(),
             access,
             inviters: self.inviters(),
             keep: self.keep,

@@ -130,7 +130,15 @@ async fn who_cannot_come_in_learns_why() {
 fn a_link_is_taken_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     // The link is passed as a value, because its text form would lose the invite.
-    let link = JoinLink { name: None, host: "h".into(), port: 1, key: None, invite: Some("secret".into()), code: None };
+    let link = JoinLink {
+        name: None,
+        host: "h".into(),
+        port: 1,
+        others: Vec::new(),
+        key: None,
+        invite: Some("secret".into()),
+        code: None,
+    };
     let home = Home::open(Some(folder.path())).unwrap();
     let options = Client::connect(link.clone()).name("erin").options(home).unwrap();
     assert_eq!(options.hub, link);

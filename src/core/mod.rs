@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod fetch;
 pub mod few;
 pub mod flow;
+pub mod happy_eyeballs;
 pub mod hub;
 pub mod link;
 pub mod outbox;

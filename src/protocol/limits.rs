@@ -93,6 +93,9 @@ pub const fn offer_bytes(file: &str, owner: &str) -> usize {
     300 + file.len() + owner.len()
 }
 
+/// Hosts in one join link.
+pub const LINK_HOSTS: usize = 8;
+
 /// People of whom the hub tells a client that does not follow the roster. It does not remember more.
 pub const INTRODUCED: usize = 16_384;
 

@@ -51,7 +51,7 @@ pub use code::Code;
 pub use error::{At, ErrorCode, Failure, Retry};
 pub use event::Event;
 pub use follow::{Follow, Follows};
-pub use join_link::{BadLink, DEFAULT_PORT, JoinLink};
+pub use join_link::{BadLink, DEFAULT_PORT, HostPort, JoinLink};
 pub use json::{append_json, to_json};
 pub use line::{BadLine, EventLine, RequestLine};
 pub use log::{LogEvent, LogLine};

@@ -172,8 +172,8 @@ enum Happening {
 
 /// The join link of the simulated hub.
 fn hub_link() -> JoinLink {
-    let (name, host, invite, code) = (None, "hub.example".to_owned(), None, None);
-    JoinLink { name, host, port: DEFAULT_PORT, key: Some(PublicKey([99; 32])), invite, code }
+    let (name, host, others, invite, code) = (None, "hub.example".to_owned(), Vec::new(), None, None);
+    JoinLink { name, host, port: DEFAULT_PORT, others, key: Some(PublicKey([99; 32])), invite, code }
 }
 
 impl Sim {

@@ -210,6 +210,7 @@ impl Sim {
             }
             Output::Revoke(hash, to) => self.actors[client].disk.revoke(hash, &to),
             Output::Sources(transfer, sources) => self.tell_machine(client, transfer, fetch::Input::Learned(sources)),
+            Output::Whereabouts(whereabouts) => self.tell_whereabouts(client, &whereabouts),
             Output::Hash(offering) => self.hash(client, &offering),
             Output::Unserve(files) => self.actors[client].disk.unserve(&files),
             Output::Peers(peers) => self.actors[client].peers = peers.into_iter().flatten().collect(),

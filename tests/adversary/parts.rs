@@ -15,7 +15,7 @@ use potluck::core::outbox::{Bounds, Outbox, Popped, Queued, StateKey};
 use potluck::core::{Link, LinkConfig, Rng, Time};
 use potluck::protocol::event::Kind;
 use potluck::protocol::limits::{LINK_BYTES, LINK_FRAMES};
-use potluck::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey};
+use potluck::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey, Route};
 
 /// A link waits for something exactly while it has a connection.
 fn is_up(link: &Link) -> bool {
@@ -106,7 +106,7 @@ fn swarm_run(seed: u64) {
     for _ in 0..rng.below(200) {
         let (source, chunk) = (rng.below(u64::from(sources) + 2) as u32, rng.below(66) as u32);
         let lane = (!lanes.is_empty()).then(|| lanes[rng.below(lanes.len() as u64) as usize]);
-        match rng.below(10) {
+        match rng.below(12) {
             0 => {
                 let has = some_chunks(&mut rng);
                 swarm.add_source(Some(&has).filter(|_| rng.chance(70)));
@@ -128,6 +128,8 @@ fn swarm_run(seed: u64) {
                 swarm.leave(lane);
             }
             7 => drop(swarm.done(chunk)),
+            8 => swarm.source_away(source),
+            9 => swarm.source_here(source),
             _ => {
                 let (Some(lane), max) = (lane, rng.below(5) as u32) else { continue };
                 if let Some(run) = swarm.next(lane, max) {
@@ -209,6 +211,10 @@ fn batch() {
     crate::seeds::play_seeds(3_000, batch_run);
 }
 
+fn route(rng: &mut Rng) -> Route {
+    [Route::Direct, Route::Punched, Route::Relayed][rng.below(3) as usize]
+}
+
 /// A driver that says anything at any time: of lanes that have ended, pieces that nobody asked for, files that are not
 /// there.
 fn fetch_run(seed: u64) {
@@ -248,13 +254,13 @@ fn fetch_run(seed: u64) {
         let (any, piece) = (Lane(rng.below(12) as u32), rng.below(24) as u32);
         let lane = if open.is_empty() || rng.chance(20) { any } else { open[rng.below(open.len() as u64) as usize] };
         let failure = || Failure::from(ErrorCode::PeerBroke);
-        let input = match rng.below(14) {
+        let input = match rng.below(17) {
             0 => {
                 let claimed = some_chunks(&mut rng).iter().collect();
                 let ready = Opened::Ready { path: "file".into(), claimed, manifest: rng.chance(50) };
                 Input::Opened(piece % 20, Ok(ready))
             }
-            1 | 2 => Input::Connected(lane),
+            1 | 2 => Input::Connected(lane, route(&mut rng)),
             3 => Input::Manifest { lane, fits: rng.chance(70) },
             4 => Input::Moved { lane, bytes: rng.below(1 << 20) },
             5 | 6 => Input::Arrived { lane, piece, bytes: rng.below(1 << 20) },
@@ -262,12 +268,21 @@ fn fetch_run(seed: u64) {
             8 => Input::Refused { lane, piece, failure: failure() },
             9 => {
                 open.retain(|known| *known != lane);
-                let error = [LaneError::Broke(failure()), LaneError::Lied(failure()), LaneError::Fatal(failure())];
-                Input::Ended(lane, if rng.chance(30) { Ok(()) } else { Err(error[rng.below(3) as usize].clone()) })
+                let errors = [LaneError::Lost, LaneError::Silent, LaneError::Broke, LaneError::Lied, LaneError::Fatal];
+                let error = errors[[0, 0, 0, 1, 2, 3, 4][rng.below(7) as usize]](failure());
+                Input::Ended(lane, if rng.chance(30) { Ok(()) } else { Err(error) })
             }
             10 => Input::Checked { chunk: piece, right: rng.chance(50) },
             11 => Input::Placed { file: piece, result: Ok(("file".into(), rng.chance(50))) },
             12 => Input::Learned(vec![source(rng.below(9))]),
+            13 => {
+                let (Source { address, key, .. }, moves) = (source(rng.below(6)), rng.chance(50));
+                let address =
+                    SocketAddr::from(([10, 0, 0, if moves { rng.below(3) as u8 } else { 1 }], address.port()));
+                Input::Whereabouts(key, rng.chance(80).then_some(address))
+            }
+            14 => Input::Better(source(rng.below(6)).key, route(&mut rng)),
+            15 => Input::NetworkChanged,
             _ if rng.chance(5) => Input::Cancel,
             _ => Input::Tick,
         };

@@ -10,6 +10,7 @@ mod support;
 mod best;
 mod changes;
 mod homes;
+mod hostile;
 mod lab;
 mod left_out;
 mod pairs;

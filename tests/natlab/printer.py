@@ -1,4 +1,4 @@
-"""A printer: prints (on standard output, as JSON) where it listens, who connects, and every byte that comes.
+"""A printer: prints (on standard output, as JSON) where it listens, who connects and goes, and every byte that comes.
 
 printer.py PORT
 """
@@ -29,3 +29,4 @@ while True:
         else:
             ready.unregister(key.fileobj)
             key.fileobj.close()
+            say(gone=True)

@@ -8,17 +8,32 @@ use serde_json::json;
 use crate::best::Route;
 use crate::support::{Process, content};
 
-/// The ways that clients find.
-const FOUND: &[Route] = &[Route::Direct];
+/// The ways that clients find for files.
+const FILES: &[Route] = &[Route::Direct];
+/// The ways that they find to talk without the hub.
+const PRIVATE: &[Route] = &[Route::Direct];
 
-/// Whether clients find such a way.
+/// Whether clients find such a way for anything.
 pub fn is_found(way: Route) -> bool {
-    FOUND.contains(&way)
+    FILES.contains(&way) || PRIVATE.contains(&way)
 }
 
-/// Whoever asks gets a file, a folder and a push from whoever gives, and they talk: all of it takes this way.
-pub fn play(asker: &mut Process, giver: &mut Process, _way: Route) {
-    let (to, from) = (asker.name.clone(), giver.name.clone());
+/// Whoever asks gets everything from whoever gives, all of it by this way, which is the best one.
+pub fn play(asker: &mut Process, giver: &mut Process, way: Route) {
+    if FILES.contains(&way) {
+        fetch(asker, giver);
+        push(asker, giver);
+        // The other one may ask for the same, and is to find none of it.
+        fs::remove_dir_all(asker.place.downloads()).unwrap();
+    }
+    if PRIVATE.contains(&way) {
+        talk(asker, giver, way);
+    }
+}
+
+/// A file and a folder.
+fn fetch(asker: &mut Process, giver: &mut Process) {
+    let from = giver.name.clone();
     let bytes = content(&from, 300_000);
     giver.offer("a.bin", &bytes);
     let tree: BTreeMap<String, Vec<u8>> =
@@ -32,17 +47,26 @@ pub fn play(asker: &mut Process, giver: &mut Process, _way: Route) {
     for (file, bytes) in &tree {
         assert!(asker.place.got(file) == *bytes, "{file} has other bytes");
     }
+}
 
-    giver.place.put("gift", &bytes[1..]);
-    let pushed = giver.send(json!({"request": "push", "file": "gift", "to": to}));
+/// A push to whoever asks, who fetches it.
+fn push(asker: &mut Process, giver: &mut Process) {
+    let bytes = content("gift", 200_000);
+    giver.place.put("gift", &bytes);
+    let pushed = giver.send(json!({"request": "push", "file": "gift", "to": asker.name}));
     let offered = asker.then("push-offered");
     asker.must(json!({"request": "accept", "push": offered["push"]}), "transfer-completed");
     assert_eq!(giver.answer(pushed)["event"], "transfer-completed");
-    assert!(asker.place.got("gift") == bytes[1..], "gift has other bytes");
+    assert!(asker.place.got("gift") == bytes, "gift has other bytes");
+}
 
-    asker.must(json!({"request": "private", "to": from, "text": "between us"}), "message-acked");
+fn talk(asker: &mut Process, giver: &mut Process, way: Route) {
+    asker.must(json!({"request": "private", "to": giver.name, "text": "between us"}), "message-acked");
+    assert_eq!(asker.then("private-opened")["route"], way.to_string());
+    assert_eq!(giver.then("private-opened")["route"], way.to_string());
     assert_eq!(giver.then("private-message")["text"], "between us");
-    asker.must(json!({"request": "private-close", "to": from}), "private-closed");
-    // Both have the same names, so that whoever asks next finds none of them.
-    fs::remove_dir_all(asker.place.downloads()).unwrap();
+    giver.must(json!({"request": "private", "to": asker.name, "text": "indeed"}), "message-acked");
+    assert_eq!(asker.then("private-message")["text"], "indeed");
+    asker.must(json!({"request": "private-close", "to": giver.name}), "private-closed");
+    giver.then("private-closed");
 }

@@ -112,6 +112,7 @@ fn another_key_under_a_verified_name_is_an_alarm_wherever_it_is_met() {
     refuses(&mut dora, json!({"request": "get", "file": "a.txt", "from": "erin"}));
     refuses(&mut dora, json!({"request": "private", "to": "erin", "text": "secret"}));
     refuses(&mut dora, json!({"request": "private-open", "to": "erin"}));
+    refuses(&mut dora, message("erin", "the key is under the mat"));
     refuses(&mut dora, json!({"request": "push", "file": "b.txt", "to": "erin"}));
     refuses(&mut dora, verify("erin", json!({"confirm": true})));
     // Nor does anything come from there by itself.
@@ -142,6 +143,7 @@ fn another_key_under_a_verified_name_is_an_alarm_wherever_it_is_met() {
     assert_eq!((&confirmed["verified"], confirmed.get("verified_key")), (&json!(true), None));
     dora.must(json!({"request": "get", "file": "a.txt"}), "transfer-completed");
     dora.must(json!({"request": "private", "to": "erin", "text": "hello"}), "message-acked");
+    dora.must(message("erin", "the key is under the mat"), "message-acked");
     let alarms = dora.seen.iter().filter(|event| event["event"] == "key-alarm").count();
     assert_eq!(alarms, 1, "it is told once");
     [dora, erin].into_iter().for_each(Process::quit);

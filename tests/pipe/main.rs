@@ -9,6 +9,7 @@ mod demo;
 mod errors;
 mod examples;
 mod exec;
+mod hosts;
 mod hub;
 mod hub_address;
 mod slow;

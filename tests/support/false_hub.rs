@@ -13,13 +13,17 @@ use serde_json::{Value, json};
 /// Starts a hub on a free port, which runs until the test ends. It accepts every registration; to all other requests it
 /// sends what `answers` returns.
 pub fn start(answers: impl Fn(&Value) -> Vec<Value> + Send + Clone + 'static) -> u16 {
+    start_at(Ipv4Addr::LOCALHOST, answers)
+}
+
+/// Starts one on a free port of another address.
+pub fn start_at(address: Ipv4Addr, answers: impl Fn(&Value) -> Vec<Value> + Send + Clone + 'static) -> u16 {
     let (tell, port) = channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let address = (Ipv4Addr::LOCALHOST, 0).into();
             let identity = Identity::from_seed([99; 32]);
-            let mut listener = Listener::bind(address, &identity, ListenLimits::default()).unwrap();
+            let mut listener = Listener::bind((address, 0).into(), &identity, ListenLimits::default()).unwrap();
             tell.send(listener.local_addr().port()).unwrap();
             loop {
                 let conn = listener.accept().await;

@@ -18,14 +18,22 @@ impl Half {
     }
 
     pub fn show(hub: u16, token: &str) -> Self {
-        let mut half = Self::silent(hub);
+        Self::show_at((Ipv4Addr::LOCALHOST, hub), token)
+    }
+
+    pub fn show_at(hub: impl Into<SocketAddr>, token: &str) -> Self {
+        let mut half = Self::to(hub.into());
         half.send(format!("POTLUCK-RELAY/1 {token}\n"));
         half
     }
 
     /// A connection that says nothing.
     pub fn silent(hub: u16) -> Self {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, hub)).unwrap();
+        Self::to((Ipv4Addr::LOCALHOST, hub).into())
+    }
+
+    fn to(hub: SocketAddr) -> Self {
+        let stream = TcpStream::connect(hub).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self(stream)

@@ -61,7 +61,13 @@ impl Raw {
         self.find(|told| told["event"] == event)
     }
 
-    fn find(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+    /// The next event, of those that nobody has read.
+    pub fn next(&mut self) -> Value {
+        self.find(|_| true)
+    }
+
+    /// Waits for an event like this.
+    pub fn find(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         if let Some(at) = self.stash.iter().position(&wanted) {
             return self.stash.remove(at);
         }

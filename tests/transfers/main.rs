@@ -13,6 +13,7 @@ mod names;
 mod pushes;
 mod pushes_hostile;
 mod queue;
+mod redialled;
 mod spoken;
 mod swarm;
 mod watched;

@@ -5,8 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
 use crate::support::link::*;
 use crate::support::proxy::Proxy;
-use potluck::io::net::{CONNECT_TIME, LINE_LIMIT, ListenLimits, Listener, connect, connect_host, resolve};
-use potluck::protocol::{ErrorCode, PublicKey, TransportChoice, TransportKind};
+use potluck::io::net::{
+    CONNECT_TIME, LINE_LIMIT, ListenLimits, Listener, connect, connect_alone, connect_host, resolve,
+};
+use potluck::protocol::{ErrorCode, HostPort, PublicKey, TransportChoice, TransportKind};
 
 #[tokio::test]
 async fn both_transports_share_one_port_and_know_both_keys() {
@@ -221,6 +223,36 @@ async fn names_and_literal_addresses_resolve() {
     echo(listener);
     let conn = connect_host("localhost", port, &client_identity(), None, TransportChoice::Auto).await;
     assert_echoes(&mut conn.unwrap(), b"found").await;
+}
+
+#[tokio::test]
+async fn connections_that_must_be_alone_are_opened_one_after_the_other() {
+    let host = |port| HostPort { host: "localhost".to_owned(), port };
+    let identity = &client_identity();
+    let mut listener = listen();
+    let at = host(listener.local_addr().port());
+    for choice in [TransportChoice::Auto, TransportChoice::Quic, TransportChoice::Tcp] {
+        let mut client = soon(connect_alone(&at, identity, None, choice)).await.unwrap();
+        say(&mut client, b"alone\n").await;
+        let mut hub = soon(listener.accept()).await;
+        assert_eq!((hub.transport, hub.reader.next().await.unwrap().unwrap()), (client.transport, &b"alone"[..]));
+    }
+    // Where UDP does not pass, TCP is next.
+    let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    let udp = tokio::net::UdpSocket::bind(("127.0.0.1", port)).await.unwrap();
+    let at = host(port);
+    let (mut alone, mut packet) = (Box::pin(connect_alone(&at, identity, None, TransportChoice::Auto)), [0; 1]);
+    tokio::select! {
+        biased;
+        _ = &mut alone => panic!("nobody answers"),
+        _ = tcp.accept() => panic!("TCP before QUIC"),
+        received = udp.recv_from(&mut packet) => drop(received.unwrap()),
+    }
+    tokio::select! {
+        _ = &mut alone => panic!("nobody answers"),
+        accepted = tcp.accept() => drop(accepted.unwrap()),
+    }
 }
 
 #[tokio::test]

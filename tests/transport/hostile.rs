@@ -17,7 +17,14 @@ async fn garbage_gets_no_answer_and_harms_nobody() {
     let mut tls12 = vec![0x16, 3, 1, 0, 45, 1, 0, 0, 41, 3, 3];
     tls12.extend([0x5a; 32]);
     tls12.extend([0, 0, 2, 0xc0, 0x2f, 1, 0]);
-    let inputs = [b"GET /secret HTTP/1.1\r\nHost: hub\r\n\r\n".to_vec(), vec![0xff; 4096], tls12];
+    // The second one begins like a half of a meeting.
+    let inputs = [
+        b"GET /secret HTTP/1.1\r\nHost: hub\r\n\r\n".to_vec(),
+        b"POST /secret HTTP/1.1\r\nHost: hub\r\n\r\n".to_vec(),
+        b"POTLUCK-RELAY/1 0123456789abcdef0123456789abcdef\r\n".to_vec(),
+        vec![0xff; 4096],
+        tls12,
+    ];
     for input in inputs {
         let sent = input.clone();
         let answer = tokio::task::spawn_blocking(move || {
@@ -92,9 +99,10 @@ async fn stalled_handshakes_do_not_keep_others_out() {
     let address = listener.local_addr();
     echo(listener);
     let mut stalled: Vec<_> = (0..300).map(|_| TcpStream::connect(address).unwrap()).collect();
-    for stream in &mut stalled[..150] {
-        // A record is announced, and never comes.
-        let _ = stream.write_all(&[0x16, 3, 1, 1, 0]);
+    for (number, stream) in stalled[..200].iter_mut().enumerate() {
+        // A record is announced, and never comes; or the token of a half.
+        let begun: &[u8] = if number % 2 == 0 { &[0x16, 3, 1, 1, 0] } else { b"POTLUCK-RELAY/1 0123" };
+        let _ = stream.write_all(begun);
     }
     for choice in BOTH {
         assert_echoes(&mut soon(dial(address, choice)).await.unwrap(), b"good").await;
@@ -104,10 +112,13 @@ async fn stalled_handshakes_do_not_keep_others_out() {
 #[tokio::test]
 async fn a_stalled_handshake_ends_at_its_deadline() {
     let listener = listen_with(ListenLimits { deadline: Duration::from_millis(200), ..ListenLimits::default() });
-    let mut stream = TcpStream::connect(listener.local_addr()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let read = tokio::task::spawn_blocking(move || stream.read(&mut [0; 16]));
-    assert_eq!(read.await.unwrap().unwrap(), 0);
+    for begun in [&b""[..], b"POTLUCK-RELAY/1 0123"] {
+        let mut stream = TcpStream::connect(listener.local_addr()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(begun).unwrap();
+        let read = tokio::task::spawn_blocking(move || stream.read(&mut [0; 16]));
+        assert_eq!(read.await.unwrap().unwrap(), 0);
+    }
 }
 
 #[tokio::test]

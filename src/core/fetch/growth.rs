@@ -148,6 +148,12 @@ impl Growth {
         }
     }
 
+    /// Lanes were lost: what was measured before says nothing any more.
+    pub(super) fn begin_anew(&mut self, now: Time) {
+        (self.stage, self.pause) = (Stage::Measuring(0), FIRST_PAUSE);
+        self.restart(now);
+    }
+
     /// When [`Growth::advise`] may have something new to say.
     pub(super) fn timer(&self) -> Option<Time> {
         match &self.stage {

@@ -77,6 +77,10 @@ fn who_waits_has_no_lane(fetch: &Fetch, content: &Content) -> Result<(), String>
         if waits > 1 || (waits == 1 && (counted > 0 || holder.dropped)) {
             return Err(format!("source {number} is in reserve {waits} times, with {counted} lanes: {holder:?}"));
         }
+        let connected = fetch.lanes.all().values().filter(mine).any(|state| state.is_open());
+        if content.away().contains(&number) && (connected || holder.dropped || waits > 0) {
+            return Err(format!("source {number} is waited for, and is connected: {connected}, {waits}, {holder:?}"));
+        }
     }
     Ok(())
 }

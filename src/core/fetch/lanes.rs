@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::words::{Job, Lane, Output};
+use super::way::Way;
+use super::words::{Job, Lane, LaneError, Output};
 use crate::core::flow::{Flow, LEAST, Verdict};
 use crate::core::time::Time;
-use crate::protocol::{ErrorCode, Failure, PublicKey};
+use crate::protocol::{ErrorCode, Failure, PublicKey, Route};
 
 /// How long a source of which something is wanted may be silent.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -30,17 +31,18 @@ pub fn ahead(rate: u64, chunk_size: u64) -> u64 {
     rate.max(LEAST_AHEAD).max(chunk_size.saturating_mul(2)).min(most)
 }
 
-/// What comes over a lane in a second.
-#[derive(Debug, Clone, Copy)]
+/// What comes over a lane: how much in a second, and whether that is enough.
+#[derive(Debug, Clone)]
 pub(super) struct Speed {
     got: u64,
     since: Time,
     last: u64,
+    flow: Flow,
 }
 
 impl Speed {
-    fn new(now: Time, rate: u64) -> Self {
-        Self { got: 0, since: now, last: rate }
+    fn new(now: Time, flow: Flow) -> Self {
+        Self { got: 0, since: now, last: FIRST_RATE, flow }
     }
 
     /// In bytes a second.
@@ -51,7 +53,7 @@ impl Speed {
         if elapsed < SPEED {
             return rate.max(self.last);
         }
-        *self = Self::new(now, rate);
+        (self.got, self.since, self.last) = (0, now, rate);
         rate
     }
 }
@@ -84,15 +86,15 @@ pub(super) struct LaneState {
     pub(super) unread: VecDeque<(usize, usize)>,
     pub(super) asks_manifest: bool,
     pub(super) speed: Speed,
-    flow: Flow,
+    pub(super) way: Way,
     /// When something was heard of the source last, or wanted of it for the first time since.
     pub(super) heard: Time,
     /// Since when nothing is wanted of it, and when it was told last that it may be asked again.
     pub(super) idle: Option<(Time, Time)>,
     /// What has come and is being written.
     pub(super) writing: Option<u32>,
-    /// Why it was cut, if its source is to blame.
-    pub(super) blame: Option<Failure>,
+    /// Why it was cut, if not by our own wish.
+    blame: Option<LaneError>,
     /// The source could not give some file.
     pub(super) refused: bool,
 }
@@ -109,7 +111,7 @@ impl LaneState {
     }
 
     /// Whether something is wanted of its source.
-    fn waits(&self) -> bool {
+    pub(super) fn waits(&self) -> bool {
         self.is_open() && (self.asks_manifest || !self.asked.is_empty())
     }
 
@@ -128,7 +130,7 @@ impl LaneState {
     fn begin_waiting(&mut self, now: Time) {
         if !self.waits() {
             self.heard = now;
-            self.flow.rest(now);
+            self.speed.flow.rest(now);
         }
         self.idle = None;
     }
@@ -148,7 +150,7 @@ impl LaneState {
     pub(super) fn rest(&mut self, now: Time) {
         self.idle.get_or_insert((now, now));
         (self.speed.got, self.speed.since) = (0, now);
-        self.flow.rest(now);
+        self.speed.flow.rest(now);
     }
 
     /// Whether it has nothing to do.
@@ -156,9 +158,18 @@ impl LaneState {
         self.asked.is_empty() && self.writing.is_none() && !self.asks_manifest
     }
 
+    /// What its end means, which its driver reports like this, if it was not told to close.
+    pub(super) fn why(&mut self, reported: Option<LaneError>) -> Option<LaneError> {
+        match reported {
+            Some(LaneError::Lied(failure)) => Some(LaneError::Lied(failure)),
+            _ if self.step == Step::Cut => self.blame.take(),
+            other => other,
+        }
+    }
+
     /// Whether it moves too little, and others should be asked.
     pub(super) fn is_slow(&self) -> bool {
-        self.flow.verdict() > Verdict::Well
+        self.speed.flow.verdict() > Verdict::Well
     }
 }
 
@@ -195,6 +206,10 @@ impl Lanes {
 
     pub(super) fn all(&self) -> &BTreeMap<Lane, LaneState> {
         &self.all
+    }
+
+    pub(super) fn all_mut(&mut self) -> &mut BTreeMap<Lane, LaneState> {
+        &mut self.all
     }
 
     pub(super) fn get(&self, lane: Lane) -> Option<&LaneState> {
@@ -240,8 +255,8 @@ impl Lanes {
             ahead: 0,
             unread: VecDeque::new(),
             asks_manifest: false,
-            speed: Speed::new(now, FIRST_RATE),
-            flow,
+            speed: Speed::new(now, flow),
+            way: Way::default(),
             heard: now,
             idle: None,
             writing: None,
@@ -256,10 +271,9 @@ impl Lanes {
     }
 
     /// A lane is connected. False if it was told to end meanwhile.
-    pub(super) fn connected(&mut self, now: Time, lane: Lane) -> bool {
+    pub(super) fn connected(&mut self, now: Time, lane: Lane, route: Route) -> bool {
         let Some(state) = self.all.get_mut(&lane).filter(|state| state.step == Step::Dialling) else { return false };
-        state.step = Step::Open;
-        state.speed.since = now;
+        (state.step, state.way.route, state.speed.since) = (Step::Open, Some(route), now);
         state.rest(now);
         true
     }
@@ -269,8 +283,8 @@ impl Lanes {
         let Some(state) = self.all.get_mut(&lane).filter(|state| state.is_open()) else { return };
         state.heard = now;
         state.speed.got = state.speed.got.saturating_add(bytes);
-        if state.flow.moved(now, bytes) == Verdict::Hopeless {
-            self.cut(lane, Some(ErrorCode::SourceTooSlow.into()));
+        if state.speed.flow.moved(now, bytes) == Verdict::Hopeless {
+            self.cut(lane, Some(LaneError::Broke(ErrorCode::SourceTooSlow.into())));
         }
     }
 
@@ -295,8 +309,8 @@ impl Lanes {
         self.say(if open && !refused { Output::Close(lane) } else { Output::Cut(lane) });
     }
 
-    /// Breaks a lane off, because of its source if `blame` says why.
-    pub(super) fn cut(&mut self, lane: Lane, blame: Option<Failure>) {
+    /// Breaks a lane off; `blame` says what is wrong with it, or with its source.
+    pub(super) fn cut(&mut self, lane: Lane, blame: Option<LaneError>) {
         let Some(state) = self.all.get_mut(&lane) else { return };
         if matches!(state.step, Step::Cut | Step::Closed) {
             return;
@@ -310,6 +324,16 @@ impl Lanes {
         let of = |state: &LaneState| state.job == job && source.is_none_or(|source| state.source == source);
         let lanes: Vec<Lane> = self.all.iter().filter(|(_, state)| of(state)).map(|(lane, _)| *lane).collect();
         lanes.into_iter().for_each(|lane| self.cut(lane, None));
+    }
+
+    /// Cuts the lanes of a job to a source, for this reason, if all that are left have been replaced by one that is lost.
+    pub(super) fn cut_if_replaced(&mut self, job: Job, source: u32, why: &LaneError) {
+        let mine = |state: &LaneState| state.job == job && state.source == source && state.step != Step::Closed;
+        let left: Vec<Lane> = self.all.iter().filter(|(_, state)| mine(state)).map(|(lane, _)| *lane).collect();
+        let stays = |lane: &Lane| self.get(*lane).is_some_and(|state| state.way.replaced.is_none());
+        if !left.iter().any(stays) {
+            left.into_iter().for_each(|lane| self.cut(lane, Some(why.clone())));
+        }
     }
 
     /// Closes all lanes of a job.
@@ -329,8 +353,9 @@ impl Lanes {
         let lanes: Vec<Lane> = self.all.iter().filter(|(_, state)| silent(state)).map(|(lane, _)| *lane).collect();
         for lane in lanes {
             let message = format!("The other client sent nothing for {} seconds.", SILENCE.as_secs());
-            self.cut(lane, Some(Failure::new(ErrorCode::PeerBroke, message)));
+            self.cut(lane, Some(LaneError::Silent(Failure::new(ErrorCode::PeerBroke, message))));
         }
+        self.look_after_replaced(now);
         for (lane, state) in &mut self.all {
             if state.is_open()
                 && let Some((_, kept)) = &mut state.idle
@@ -346,7 +371,7 @@ impl Lanes {
     pub(super) fn timers(&self) -> impl Iterator<Item = Time> + '_ {
         self.all.values().filter(|state| state.is_open()).filter_map(|state| match state.idle {
             Some((_, kept)) => Some(kept + KEEP_ALIVE),
-            None if state.waits() => Some(state.heard + SILENCE),
+            None if state.waits() => Some(state.leftovers_until().unwrap_or(state.heard + SILENCE)),
             None => None,
         })
     }

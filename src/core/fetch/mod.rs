@@ -20,6 +20,8 @@
 //! | `stream` | for small files: their sources, and which idle lane takes over files from a slow one |
 //! | `lanes` | for one lane: how far ahead it requests, when it is too slow or silent |
 //! | `growth` | whether one more lane to a source is worth it |
+//! | `redials` | when a source that was lost is dialled again, and when it is given up |
+//! | `renewal` | when a lane is replaced by one over a better way |
 //! | [`chunks`], [`small_files`] | which lane fetches which chunk, which file |
 //! | `telling` | what the user is told, and how often |
 //! | [`invariants`] | nothing; it checks in tests and debug builds what must always hold |
@@ -32,12 +34,15 @@ mod lanes;
 mod machine;
 pub mod news;
 pub mod plan;
+mod redials;
+mod renewal;
 pub mod small_files;
 mod sources;
 mod stream;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod way;
 pub mod words;
 
 pub use machine::{Fetch, Got};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::growth::{Advice, Growth};
 use super::lanes::{LaneState, Lanes, Step};
+use super::redials::{Fate, Redials};
 use super::small_files::{Item, Room, SmallFiles};
 use super::sources::Sources;
 use super::words::{Job, Lane, LaneError, Output};
@@ -35,16 +36,17 @@ pub(super) struct Stream {
     /// How many sources there are.
     sources: u32,
     growth: Growth,
+    redials: Redials,
     /// The bytes that are still to come.
     left: u64,
 }
 
 impl Stream {
     /// These files, from sources numbered below `sources`.
-    pub(super) fn new(now: Time, items: Vec<Item>, sources: usize, cores: usize) -> Self {
+    pub(super) fn new(now: Time, items: Vec<Item>, sources: usize, (seed, cores): (u64, usize)) -> Self {
         let left = items.iter().map(|item| item.size).sum();
         let files = SmallFiles::new(items, sources, 1);
-        Self { files, sources: sources as u32, growth: Growth::new(now, cores), left }
+        Self { files, sources: sources as u32, growth: Growth::new(now, cores), redials: Redials::new(seed), left }
     }
 
     /// Begins: one lane for each source that has any, two for one alone if there is much.
@@ -68,6 +70,9 @@ impl Stream {
     }
 
     pub(super) fn connected(&mut self, now: Time, lane: Lane, source: u32) {
+        if self.redials.connected(source) {
+            self.growth.begin_anew(now);
+        }
         self.files.join(lane, source);
         self.growth.connected(now, lane);
     }
@@ -75,6 +80,7 @@ impl Stream {
     /// A file has come: says whether it is to be written.
     pub(super) fn arrived(&mut self, now: Time, lane: Lane, file: u32, lanes: &mut Lanes) -> bool {
         let Some(size) = self.answered(lane, file, lanes) else { return false };
+        lanes.get(lane).into_iter().for_each(|state| self.redials.gave(state.source));
         self.growth.came(now, size + COST);
         self.files.claim(lane, file)
     }
@@ -121,7 +127,7 @@ impl Stream {
     pub(super) fn ended(
         &mut self,
         now: Time,
-        (lane, state): (Lane, LaneState),
+        (lane, mut state): (Lane, LaneState),
         why: Option<LaneError>,
         sources: &mut Sources,
         lanes: &mut Lanes,
@@ -131,20 +137,10 @@ impl Stream {
         if state.step == Step::Closed {
             return None;
         }
-        let source = state.source;
-        let (failure, lied) = match why {
-            Some(LaneError::Lied(failure)) => (Some(failure), true),
-            _ if state.step == Step::Cut => (state.blame, false),
-            Some(LaneError::Broke(failure) | LaneError::Fatal(failure)) => (Some(failure), false),
-            None => (None, false),
-        };
-        let ends = lied || lanes.count_to(Job::Files, source) == 0;
-        let dropped = failure.filter(|_| ends);
+        let (source, why) = (state.source, state.why(why));
+        let dropped = self.lose(now, source, why, sources, lanes);
         if let Some(failure) = &dropped {
             self.drop_source(source, failure, lanes);
-            if lied {
-                sources.set_lied(source);
-            }
         }
         if let Some(next) = self.next_source(lanes) {
             self.dial(now, next, sources, lanes);
@@ -152,8 +148,82 @@ impl Stream {
         dropped.map(|failure| (source, failure))
     }
 
+    /// A source has one lane less. If that was its last, or it lied, it is dialled again, or dropped for the reason that
+    /// this returns.
+    fn lose(
+        &mut self,
+        now: Time,
+        source: u32,
+        why: Option<LaneError>,
+        sources: &mut Sources,
+        lanes: &mut Lanes,
+    ) -> Option<Failure> {
+        let (why, left) = (why?, lanes.count_to(Job::Files, source));
+        match why {
+            LaneError::Lied(failure) => {
+                sources.set_lied(source);
+                Some(failure)
+            }
+            why if left > 0 => {
+                lanes.cut_if_replaced(Job::Files, source, &why);
+                None
+            }
+            LaneError::Lost(failure) | LaneError::Silent(failure) if sources.may_return(source) => {
+                match self.redials.lost(now, source, &failure, false) {
+                    Fate::Waits | Fate::Absent => None,
+                    Fate::GivenUp(failure, _) => Some(failure),
+                }
+            }
+            LaneError::Lost(failure)
+            | LaneError::Silent(failure)
+            | LaneError::Broke(failure)
+            | LaneError::Fatal(failure) => Some(failure),
+        }
+    }
+
+    /// Dials the sources that were lost. Says which have been waited for long enough and are not used any more, and why.
+    fn look_after_lost(&mut self, now: Time, sources: &Sources, lanes: &mut Lanes) -> Vec<(u32, Failure)> {
+        let mut dropped = Vec::new();
+        while let Some((source, failure, _)) = self.redials.take_overdue(now) {
+            self.drop_source(source, &failure, lanes);
+            dropped.push((source, failure));
+        }
+        while lanes.count(Job::Files) < MAX_LANES
+            && let Some(source) = self.redials.take_due(now)
+        {
+            self.dial(now, source, sources, lanes);
+        }
+        dropped
+    }
+
+    /// A source has left for good. Says why it is not used any more, if it was lost.
+    pub(super) fn left(&mut self, source: u32, lanes: &mut Lanes) -> Option<Failure> {
+        if !self.redials.is_away(source) {
+            return None;
+        }
+        let (failure, _) = self.redials.give_up(source)?;
+        self.drop_source(source, &failure, lanes);
+        Some(failure)
+    }
+
+    /// A source that is lost may be back: it is dialled now.
+    pub(super) fn hurry(&mut self, now: Time, source: u32) {
+        self.redials.hurry(now, source);
+    }
+
+    /// The sources that are lost and not connected.
+    pub(super) fn away(&self) -> Vec<u32> {
+        self.redials.all_away()
+    }
+
+    /// Whether it waits for sources that are lost, and nothing comes meanwhile.
+    pub(super) fn is_starved(&self, lanes: &Lanes) -> bool {
+        !self.files.is_over() && self.redials.any_away() && lanes.open(Job::Files).is_empty()
+    }
+
     /// Nothing more is asked of a source.
     pub(super) fn drop_source(&mut self, source: u32, failure: &Failure, lanes: &mut Lanes) {
+        self.redials.give_up(source);
         self.files.drop_source(source, failure);
         lanes.cut_all(Job::Files, Some(source));
     }
@@ -166,13 +236,15 @@ impl Stream {
         is_busy && !self.files.is_over() && self.growth.timer().is_none_or(|at| now < at)
     }
 
-    /// Looks after all lanes: what each is asked for, and whether there should be more or others.
-    pub(super) fn look(&mut self, now: Time, sources: &Sources, lanes: &mut Lanes) {
+    /// Looks after all lanes: what each is asked for, and whether there should be more or others. Says which sources are
+    /// not used any more, and why.
+    pub(super) fn look(&mut self, now: Time, sources: &Sources, lanes: &mut Lanes) -> Vec<(u32, Failure)> {
+        let dropped = self.look_after_lost(now, sources, lanes);
         for lane in lanes.open(Job::Files) {
             self.ask(now, lane, lanes);
             self.employ(now, lane, sources, lanes);
         }
-        if !self.files.is_over() && lanes.count(Job::Files) == 0 {
+        if !self.files.is_over() && lanes.count(Job::Files) == 0 && !self.redials.any_away() {
             self.files.fail_rest(&ErrorCode::PeerBroke.into());
         }
         if self.files.is_over() {
@@ -180,6 +252,7 @@ impl Stream {
         } else {
             self.grow(now, sources, lanes);
         }
+        dropped
     }
 
     /// Asks for more when half of what is asked for ahead has come.
@@ -231,7 +304,8 @@ impl Stream {
 
     /// A source that has something waiting, and that no lane is at.
     fn next_source(&mut self, lanes: &Lanes) -> Option<u32> {
-        self.files.next_source(|source| lanes.count_to(Job::Files, source) == 0)
+        let redials = &self.redials;
+        self.files.next_source(|source| lanes.count_to(Job::Files, source) == 0 && !redials.is_away(source))
     }
 
     /// Tries whether more lanes bring more.
@@ -261,6 +335,6 @@ impl Stream {
         // Whoever has nothing to do helps the others.
         let idle = lanes.all().values().filter(|lane| lane.job == Job::Files && lane.is_open());
         let impatience = idle.filter_map(|lane| lane.idle).map(|(since, _)| since + IMPATIENCE);
-        impatience.chain(self.growth.timer())
+        impatience.chain(self.growth.timer()).chain(self.redials.timers())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::content::STARVED;
 use super::news::TransferNote;
 use crate::core::time::Time;
 use crate::protocol::wire::Had;
@@ -11,6 +12,9 @@ use crate::protocol::{ChunkSet, Chunking, ContentHash};
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// How often it is told at most what can be served.
 const HAVE_EVERY: Duration = Duration::from_millis(500);
+
+/// After how long it is told that a transfer waits for somebody who has what is missing: they may be there in a moment.
+const STALLED: Duration = Duration::from_secs(2);
 
 /// What was told, and what is to be told.
 #[derive(Debug)]
@@ -23,11 +27,13 @@ pub(super) struct Telling {
     files: Vec<Had>,
     /// Chunks of the file that is fetched alone.
     chunks: ChunkSet,
+    /// Since when it waits for somebody who has what is missing, and whether that was told.
+    stalled: Option<(Time, bool)>,
 }
 
 impl Telling {
     pub(super) fn new(now: Time) -> Self {
-        Self { progress: (0, now), had: now, files: Vec::new(), chunks: ChunkSet::default() }
+        Self { progress: (0, now), had: now, files: Vec::new(), chunks: ChunkSet::default(), stalled: None }
     }
 
     /// So many bytes are there at the start, which is told otherwise.
@@ -65,11 +71,27 @@ impl Telling {
         Some(TransferNote::Progress(bytes))
     }
 
+    /// That it waits for somebody who has what is missing, once that has taken long enough to be told.
+    pub(super) fn stalled(&mut self, now: Time, waits: bool) -> Option<TransferNote> {
+        if !waits {
+            self.stalled = None;
+            return None;
+        }
+        let (since, told) = self.stalled.get_or_insert((now, false));
+        if *told || now - *since < STALLED {
+            return None;
+        }
+        *told = true;
+        let left = (*since + STARVED - now).as_millis() as u64;
+        Some(TransferNote::Stalled { left })
+    }
+
     /// When something of it is due.
     pub(super) fn timers(&self, bytes: u64) -> impl Iterator<Item = Time> {
         let have = (!self.files.is_empty() || !self.chunks.is_empty()).then(|| self.had + HAVE_EVERY);
         let progress = (bytes != self.progress.0).then(|| self.progress.1 + PROGRESS_EVERY);
-        have.into_iter().chain(progress)
+        let stalled = self.stalled.filter(|(_, told)| !told).map(|(since, _)| since + STALLED);
+        have.into_iter().chain(progress).chain(stalled)
     }
 }
 

@@ -8,7 +8,10 @@ use super::invariants::Witness;
 use super::*;
 use crate::core::flow::TRIAL;
 use crate::core::time::Time;
-use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey};
+use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey, Route};
+
+mod redialling;
+mod ways;
 
 const MIB: u64 = 1 << 20;
 
@@ -123,8 +126,8 @@ fn a_file_comes_over_two_lanes_and_is_placed_once() {
     assert_eq!(rig.outputs(), [Output::Open(0)]);
     let lanes = dialled(&rig.open(false));
     assert_eq!(lanes, [Lane(0), Lane(1)]);
-    assert_eq!(rig.tell(Input::Connected(Lane(0))), [Output::AskManifest(Lane(0))]);
-    assert_eq!(rig.tell(Input::Connected(Lane(1))), [], "one of them asks for the manifest");
+    assert_eq!(rig.tell(Input::Connected(Lane(0), Route::Direct)), [Output::AskManifest(Lane(0))]);
+    assert_eq!(rig.tell(Input::Connected(Lane(1), Route::Direct)), [], "one of them asks for the manifest");
     let asked = rig.tell(Input::Manifest { lane: Lane(0), fits: true });
     assert!(asked.iter().all(|output| matches!(output, Output::AskChunks(..))), "{asked:?}");
     rig.take_in(Lane(0), &asked);
@@ -143,7 +146,7 @@ fn who_is_silent_is_cut_and_named_when_its_lane_has_ended() {
     let mut rig = Rig::of_file(2 * MIB, 2);
     rig.outputs();
     rig.open(true);
-    let asked = rig.tell(Input::Connected(Lane(0)));
+    let asked = rig.tell(Input::Connected(Lane(0), Route::Direct));
     assert!(matches!(asked[..], [Output::AskChunks(..), ..]), "{asked:?}");
     let outputs = rig.wait(Duration::from_secs(9));
     assert_eq!(dialled(&outputs), [Lane(1)], "after a moment the other source is called in");
@@ -160,8 +163,8 @@ fn who_lied_loses_all_lanes_and_is_never_asked_again() {
     let mut rig = Rig::of_file(16 * MIB, 1);
     rig.outputs();
     rig.open(true);
-    rig.tell(Input::Connected(Lane(0)));
-    rig.tell(Input::Connected(Lane(1)));
+    rig.tell(Input::Connected(Lane(0), Route::Direct));
+    rig.tell(Input::Connected(Lane(1), Route::Direct));
     rig.tell(Input::Learned(vec![Source { has: Some([0].into_iter().collect()), ..source(2) }]));
     let outputs = rig.tell(Input::Ended(Lane(0), Err(LaneError::Lied(ErrorCode::BadChunk.into()))));
     assert_eq!(dropped(&outputs), [("s1", ErrorCode::BadChunk)]);
@@ -187,7 +190,7 @@ fn a_folder_makes_streams_and_fetches_and_tells_of_each_failure() {
     assert_eq!(outputs.iter().filter(|output| failed(output)).count(), 1);
     rig.tell(Input::Placed { file: 0, result: Ok(("d/none".into(), true)) });
     let stream = dialled(&outputs)[0];
-    let asked = rig.tell(Input::Connected(stream));
+    let asked = rig.tell(Input::Connected(stream, Route::Direct));
     rig.take_in(stream, &asked);
     let full = Failure::new(ErrorCode::NotWritable, "It cannot be written.");
     rig.tell(Input::Opened(3, Err(full)));
@@ -203,7 +206,7 @@ fn what_is_cancelled_ends_when_its_lanes_have() {
     let mut rig = Rig::of_file(16 * MIB, 1);
     rig.outputs();
     rig.open(true);
-    rig.tell(Input::Connected(Lane(0)));
+    rig.tell(Input::Connected(Lane(0), Route::Direct));
     let outputs = rig.tell(Input::Cancel);
     assert_eq!(outputs, [Output::Cut(Lane(0)), Output::Cut(Lane(1))]);
     rig.tell(Input::Ended(Lane(0), Ok(())));

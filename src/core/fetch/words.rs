@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::news::TransferNote;
 use super::plan::Source;
-use crate::protocol::{Chunking, Failure, PublicKey};
+use crate::protocol::{Chunking, Failure, PublicKey, Route};
 
 /// One connection to a source, by a number that no other one of the transfer has had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,7 +71,11 @@ pub enum Opened {
 /// Why a lane has ended, if not as it was told.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LaneError {
-    /// The connection could not be made, broke, or something came over it that is no answer.
+    /// The connection could not be made, or broke. Nobody is to blame: its source may be dialled again.
+    Lost(Failure),
+    /// The same, and it was not heard of its source for long, though something was wanted of it.
+    Silent(Failure),
+    /// The source does not give what is wanted: it refuses, it holds another key, or what comes is no answer.
     Broke(Failure),
     /// The source sent something wrong: it is not asked again, over any connection.
     Lied(Failure),
@@ -84,8 +88,8 @@ pub enum LaneError {
 pub enum Input {
     /// [`Output::Open`] has been done, or cannot be.
     Opened(u32, Result<Opened, Failure>),
-    /// A lane is connected, and the source has proved its key.
-    Connected(Lane),
+    /// A lane is connected, this way, and the source has proved its key.
+    Connected(Lane, Route),
     /// The source has sent the manifest, which is right; or it cuts the file otherwise.
     Manifest {
         /// Over which lane.
@@ -145,6 +149,14 @@ pub enum Input {
     },
     /// Somebody new has the file, or somebody known has more by now or is elsewhere.
     Learned(Vec<Source>),
+    /// Whoever holds this key is there, and serves at this address; or has left for good, and is not waited for if
+    /// they are lost.
+    Whereabouts(PublicKey, Option<SocketAddr>),
+    /// The source with this key can be reached this way now: a lane that goes a worse one is replaced, see
+    /// [`Output::Dial`].
+    Better(PublicKey, Route),
+    /// Our own network has changed, and any connection may be lost: lanes are replaced.
+    NetworkChanged,
     /// The user does not want it any more.
     Cancel,
     /// The driver cannot go on.
@@ -158,7 +170,7 @@ pub enum Input {
 pub enum Output {
     /// Make a file ready for its chunks: see what is there, and what an earlier attempt left.
     Open(u32),
-    /// Make a connection.
+    /// Make a connection, over the best way that there is.
     Dial {
         /// What it is called from now on.
         lane: Lane,

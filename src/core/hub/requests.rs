@@ -104,10 +104,7 @@ impl Hub {
             HubRequest::Register(request) => later(self.register(now, id, request_id, request)),
             HubRequest::Login(request) => later(self.entrance.login(cx, id, request_id, request)),
             HubRequest::Dereg(_) => self.dereg(now, id).map(Some),
-            HubRequest::Status(_) => {
-                let relay = self.meetings.figures(cx, id);
-                Ok(Some(people::status(cx, relay)))
-            }
+            HubRequest::Status(_) => Ok(Some(people::status(cx, self.meetings.figures(cx, id)))),
             HubRequest::Who(request) if request.since.is_some() => {
                 Ok(request.since.map(|seconds| people::here_since(cx, seconds)))
             }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::punching::Punching;
 use super::surroundings::Surroundings;
-use super::{Bound, Line, Met, Places};
+use super::{Bound, Greeter, Line, Met, Places};
 use crate::core::time::Time;
 use crate::protocol::Route;
 use crate::protocol::limits::MEETING_TIME;
@@ -34,9 +34,10 @@ pub enum AnsweringOutput {
     Bind(String),
     /// Tell the hub where we may be reached in our own network.
     Tell(u64, Vec<SocketAddr>),
-    /// Dial from the meeting's port.
+    /// Dial: from the meeting's port, unless the line is near ([`Answering::is_near`]).
     Dial(Line, SocketAddr),
-    /// Serve this connection, which takes this way, to the peer, and to nobody else. On all but the half, greet first.
+    /// Serve this connection, which takes this way, to the peer, and to nobody else, after the greeting
+    /// ([`Answering::greeter`]).
     Serve(Line, Route),
     /// The meeting is over: close its port and what is not served.
     Over,
@@ -101,6 +102,16 @@ impl Answering {
     /// The next thing to do.
     pub fn poll(&mut self) -> Option<AnsweringOutput> {
         self.out.pop_front()
+    }
+
+    /// Who greets on a line.
+    pub fn greeter(&self, line: Line) -> Greeter {
+        self.punching.greeter(line, true)
+    }
+
+    /// Whether a line stays in a network that both sides are in: see [`Asking::is_near`](super::Asking::is_near).
+    pub fn is_near(&self, line: Line) -> bool {
+        self.punching.is_near(line)
     }
 
     /// When [`AnsweringInput::Tick`] must come at the latest; `None` once it is over.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::punching::Punching;
 use super::surroundings::Surroundings;
-use super::{Bound, Line, Met, Places};
+use super::{Bound, Greeter, Line, Met, Places};
 use crate::core::time::Time;
 use crate::protocol::limits::MEETING_TIME;
 use crate::protocol::{ErrorCode, Failure, Route};
@@ -65,9 +65,9 @@ pub enum AskingOutput {
     Bind(String),
     /// Tell the hub where we may be reached in our own network.
     Tell(u64, Vec<SocketAddr>),
-    /// Dial from the meeting's port.
+    /// Dial: from the meeting's port, unless the line is near ([`Asking::is_near`]).
     Dial(Line, SocketAddr),
-    /// Have the peer prove its key on a line; on all but the half, once it has greeted.
+    /// Have the peer prove its key on a line, after the greeting ([`Asking::greeter`]).
     Prove(Line),
     /// This is the way for now. A second one is better than the first, which can be let go.
     Use(Line, Route),
@@ -109,6 +109,8 @@ pub struct Asking {
     half: bool,
     /// When the relay is used at last; set when it is known that the other side has come.
     relay_at: Option<Time>,
+    /// When the meeting began.
+    met_at: Time,
     /// The way that is used.
     used: Option<(Line, Route)>,
     /// Why nothing stands: the gravest so far.
@@ -130,6 +132,7 @@ impl Asking {
             proving: BTreeSet::new(),
             half: false,
             relay_at: None,
+            met_at: now,
             used: None,
             failure: None,
             over: false,
@@ -156,10 +159,13 @@ impl Asking {
             }
             AskingInput::Bound(Err(failure)) => self.no_meeting(failure),
             AskingInput::Places(places) => {
-                if let (Stage::Meeting(_, ends), None) = (&mut self.stage, self.relay_at) {
-                    *ends = now + MEETING_TIME;
+                if let Stage::Meeting(_, ends) = &mut self.stage {
+                    *ends = (*ends).max(self.met_at + MEETING_TIME);
                 }
-                self.relay_at.get_or_insert(now + RELAY_AFTER);
+                // The hub says where it sees the other side only when both have come.
+                if !places.outer.is_empty() {
+                    self.relay_at.get_or_insert(now + RELAY_AFTER);
+                }
                 self.places = places;
                 self.dial_places(now);
             }
@@ -180,6 +186,17 @@ impl Asking {
     /// The next thing to do.
     pub fn poll(&mut self) -> Option<AskingOutput> {
         self.out.pop_front()
+    }
+
+    /// Who greets on a line.
+    pub fn greeter(&self, line: Line) -> Greeter {
+        self.punching.greeter(line, false)
+    }
+
+    /// Whether a line stays in a network that both sides are in. It is dialled from a port of its own: both sides would
+    /// otherwise wait for a greeting if they dial each other at the same moment.
+    pub fn is_near(&self, line: Line) -> bool {
+        self.punching.is_near(line)
     }
 
     /// When [`AskingInput::Tick`] must come at the latest; `None` if only an input can change anything.
@@ -203,7 +220,7 @@ impl Asking {
             Ok(met) => {
                 self.punching.measured(now - since);
                 self.out.push_back(AskingOutput::Bind(met.token.clone()));
-                self.stage = Stage::Meeting(met, now + COMING);
+                (self.stage, self.met_at) = (Stage::Meeting(met, now + COMING), now);
             }
             Err(failure) => self.no_meeting(failure),
         }

@@ -14,9 +14,9 @@
 //! asked. Whoever asks is the TLS client on every connection, and alone decides which one is used. Whoever is asked
 //! serves all of them. Sockets and handshakes are the driver's (`io::net::reach`), or the simulator's.
 //!
-//! Nobody can be aimed at a third party: [`Surroundings`] says which addresses are dialled at all, and whoever asks sends
-//! nothing on a connection from a meeting before the other side has said that it is a potluck
-//! ([`MEETING_GREETING`](crate::protocol::wire::MEETING_GREETING)).
+//! Nobody can be aimed at a third party: [`Surroundings`] says which addresses are dialled at all, and [`Greeter`] who
+//! says first on a connection of a meeting that it is a potluck
+//! ([`MEETING_GREETING`](crate::protocol::wire::MEETING_GREETING)). Until then the other side sends nothing.
 
 mod answering;
 mod asking;
@@ -44,6 +44,19 @@ pub enum Line {
     Came(u32),
     /// To the hub's port, from the meeting's port.
     Half,
+}
+
+/// Who greets on a line. A printer prints whatever it is sent, and a member of the hub may name one as its own place in a
+/// network that it shares with us: there, whoever has dialled waits for the greeting of whoever was dialled. Elsewhere
+/// only what the hub has seen is dialled, and both may have dialled: there it is whoever was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Greeter {
+    /// We do, before anything else.
+    Us,
+    /// The other side does; we send nothing before.
+    Them,
+    /// Nobody: it is no line between the two.
+    Nobody,
 }
 
 /// What the hub says of a meeting, as far as a machine must know it.

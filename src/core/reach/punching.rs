@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::surroundings::{Place, Surroundings};
-use super::{Line, Places};
+use super::{Greeter, Line, Places};
 use crate::core::time::{Rng, Time};
 use crate::protocol::Route;
 use crate::protocol::limits::MEETING_PLACES;
@@ -15,7 +15,7 @@ const TRIES: u32 = 6;
 /// What a round trip is taken to be where that was not measured.
 const ROUND_TRIP: Duration = Duration::from_millis(50);
 /// The shortest and the longest round trip that is reckoned with.
-const SHORTEST: Duration = Duration::from_millis(5);
+const SHORTEST: Duration = Duration::from_micros(500);
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// One place.
@@ -26,6 +26,8 @@ struct Target {
     /// When it is dialled next; `None` while it is being dialled, and when it has been given up.
     next: Option<Time>,
     dialling: Option<u32>,
+    /// When it was dialled last.
+    since: Time,
 }
 
 /// The dialling of one side of a meeting.
@@ -54,7 +56,7 @@ impl Punching {
         for place in surroundings.places(&places.outer, &places.inner) {
             let most = 2 * MEETING_PLACES;
             if self.targets.len() < most && self.targets.iter().all(|known| known.place.at != place.at) {
-                self.targets.push(Target { place, tries: 0, next: Some(now), dialling: None });
+                self.targets.push(Target { place, tries: 0, next: Some(now), dialling: None, since: now });
             }
         }
     }
@@ -65,7 +67,7 @@ impl Punching {
         let number = self.next_line;
         self.next_line += 1;
         target.tries += 1;
-        (target.next, target.dialling) = (None, Some(number));
+        (target.next, target.dialling, target.since) = (None, Some(number), now);
         let line = Line::Dialled(number);
         self.routes.insert(line, if target.place.inner { Route::Direct } else { Route::Punched });
         Some((line, target.place.at))
@@ -77,7 +79,11 @@ impl Punching {
         self.routes.remove(&line);
         let Line::Dialled(number) = line else { return };
         let Some(target) = self.targets.iter_mut().find(|target| target.dialling == Some(number)) else { return };
-        target.dialling = None;
+        let Some(since) = target.dialling.take().map(|_| target.since) else { return };
+        // A refusal has come from the other side's router, so it says how far that is. What was not answered says nothing.
+        if now - since < self.round_trip {
+            self.round_trip = (now - since).max(SHORTEST);
+        }
         if target.tries < TRIES {
             let most = (2 * self.round_trip).as_micros() as u64;
             target.next = Some(now + Duration::from_micros(self.rng.below(most.max(1))));
@@ -93,6 +99,23 @@ impl Punching {
     /// Which way a line goes.
     pub(super) fn route(&self, line: Line) -> Option<Route> {
         self.routes.get(&line).copied()
+    }
+
+    /// Who greets on a line; `asked` says whether we were asked for the meeting.
+    pub(super) fn greeter(&self, line: Line, asked: bool) -> Greeter {
+        let near = self.is_near(line);
+        match line {
+            Line::Direct | Line::Half => Greeter::Nobody,
+            Line::Dialled(_) if near => Greeter::Them,
+            Line::Came(_) if near => Greeter::Us,
+            Line::Dialled(_) | Line::Came(_) if asked => Greeter::Us,
+            Line::Dialled(_) | Line::Came(_) => Greeter::Them,
+        }
+    }
+
+    /// Whether a line stays in a network that both sides are in.
+    pub(super) fn is_near(&self, line: Line) -> bool {
+        self.route(line) == Some(Route::Direct)
     }
 
     /// Nothing is dialled any more.

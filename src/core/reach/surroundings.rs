@@ -50,7 +50,8 @@ impl Surroundings {
     pub fn places(&self, outer: &[SocketAddr], inner: &[SocketAddr]) -> Vec<Place> {
         let mut places: Vec<Place> = Vec::new();
         let inner = inner.iter().filter(|place| self.may_dial_inner(place)).map(|at| Place { at: *at, inner: true });
-        let outer = outer.iter().filter(|place| self.may_dial_outer(place)).map(|at| Place { at: *at, inner: false });
+        let outer = outer.iter().filter(|place| self.may_dial_outer(place));
+        let outer = outer.map(|at| Place { at: *at, inner: self.is_near(at.ip()) });
         for place in inner.chain(outer) {
             let at = SocketAddr::new(place.at.ip().to_canonical(), place.at.port());
             if places.len() < MEETING_PLACES && places.iter().all(|known| known.at != at) {

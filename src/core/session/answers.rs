@@ -9,7 +9,7 @@ use super::{Output, Session};
 use crate::core::time::Time;
 use crate::protocol::wire::Ask;
 use crate::protocol::{
-    Client, Content, ErrorCode, Event, EventLine, Failure, Id, Offer, Presence, Request, event, request,
+    Client, Content, ErrorCode, Event, EventLine, Failure, Id, Offer, Presence, PublicKey, Request, event, request,
 };
 
 impl Session {
@@ -107,6 +107,9 @@ impl Session {
             ChangedKeys::These(_) => {}
         }
         self.end_uploads_to_those_who_left(changed);
+        let replica = &self.replica;
+        let is_here = |key: &PublicKey| replica.clients().any(|client| client.key == *key);
+        self.transfers.people_changed(&mut self.cx, changed, is_here);
     }
 
     fn told_of_files(&mut self, now: Time, event: Event) {

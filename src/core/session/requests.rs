@@ -87,6 +87,9 @@ impl Session {
         if let Request::Withdraw(withdraw) = asked {
             return request::check_count(&withdraw.files);
         }
+        if let Request::Message(request::Message { to, .. }) | Request::Push(request::Push { to, .. }) = asked {
+            self.check_key_of(to)?;
+        }
         if let Request::Message(request::Message { text, .. })
         | Request::Broadcast(request::Broadcast { text })
         | Request::Say(request::Say { text, .. }) = asked
@@ -97,6 +100,12 @@ impl Session {
             return When::parse(since).map(drop).map_err(|failure| failure.at(pointer_at("/since")));
         }
         Ok(())
+    }
+
+    /// Refuses to send something to whoever is there under a verified name with another key.
+    fn check_key_of(&self, to: &str) -> Result<(), Failure> {
+        let checked = self.replica.find(to).map_or(Ok(()), |client| self.cx.verified.check(client));
+        checked.map_err(|failure| failure.at(pointer_at("/to")))
     }
 
     fn check_rereg(&self) -> Result<(), Failure> {
@@ -200,10 +209,9 @@ impl Session {
     }
 
     fn start_push(&mut self, now: Time, pending: Pending, push: &request::Push) {
-        let changed = self.replica.find(&push.to).and_then(|client| self.cx.verified.check(client).err());
         let failure = match self.cx.registration.name() {
             None => ErrorCode::NotRegistered.into(),
-            Some(_) if let Some(alarm) = changed => alarm.at(pointer_at("/to")),
+            Some(_) if let Err(alarm) = self.check_key_of(&push.to) => alarm,
             Some(name) if NameKey::of(name) == NameKey::of(&push.to) => {
                 Failure::from(ErrorCode::Yourself).at(pointer_at("/to"))
             }

@@ -1,6 +1,6 @@
 //! The settings, inputs and outputs of a session.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -205,6 +205,8 @@ pub enum Output {
     Fetch(u64, Arc<FetchPlan>),
     /// Further sources of a content that is being fetched, or sources that have more of it now.
     Sources(u64, Vec<Source>),
+    /// Where the owners of these keys serve files now, or that they have left: for the downloads that are under way.
+    Whereabouts(Vec<(PublicKey, Option<SocketAddr>)>),
     /// Stop the download of this number; what has arrived is kept.
     CancelFetch(u64),
     /// Stop the upload of this number, which is the driver's.

@@ -14,7 +14,7 @@
 //! | `tcp_stream.rs` | the TLS stream over TCP, shared by its two halves |
 //! | `lines.rs` | reading and writing, the same for both |
 //! | `reach/` | a connection to a peer, whatever routers are between |
-//! | `relay` | TCP connections of two clients that the hub joins |
+//! | `relay/` | TCP connections of two clients that the hub joins |
 //! | `connection.rs`, `line_room.rs` | a connection's two loops, and the memory that long lines may take |
 //! | `identity.rs`, `tls.rs` | key pairs, and TLS that proves them |
 //! | `bind.rs` | the ports of a client |
@@ -39,7 +39,7 @@ pub mod tls;
 
 use std::net::SocketAddr;
 
-pub use connect::{CONNECT_TIME, connect, connect_any, connect_host, resolve};
+pub use connect::{CONNECT_TIME, connect, connect_alone, connect_host, connect_hosts, resolve};
 pub use lines::{CLOSE_TIME, LineFault, LineReader, LineWriter};
 pub use listener::{ListenLimits, Listener};
 

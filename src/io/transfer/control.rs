@@ -1,10 +1,12 @@
 //! What a running fetch can be told.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::core::fetch::Source;
+use crate::core::fetch::{Input, Source};
 use crate::io::os::cancel::Cancel;
-use crate::protocol::ChunkSet;
+use crate::protocol::{ChunkSet, PublicKey, Route};
 
 /// The most sources of which is told before the fetch has taken them in.
 const MAX_SOURCES: usize = 4_096;
@@ -16,14 +18,23 @@ pub struct Control(Arc<ControlState>);
 #[derive(Debug, Default)]
 struct ControlState {
     cancel: Cancel,
-    /// What was told and not taken yet; each source once.
-    updates: Mutex<Vec<Source>>,
+    /// What was told and not taken yet.
+    news: Mutex<News>,
+}
+
+/// What is told of the sources and of the ways to them: the newest of each kind for each source.
+#[derive(Debug, Default)]
+struct News {
+    sources: Vec<Source>,
+    whereabouts: BTreeMap<PublicKey, Option<SocketAddr>>,
+    better: BTreeMap<PublicKey, Route>,
+    network_changed: bool,
 }
 
 impl From<Cancel> for Control {
     /// A handle of a fetch that ends with others.
     fn from(cancel: Cancel) -> Self {
-        Self(Arc::new(ControlState { cancel, updates: Mutex::default() }))
+        Self(Arc::new(ControlState { cancel, news: Mutex::default() }))
     }
 }
 
@@ -41,7 +52,7 @@ impl Control {
     /// Tells of new sources, and of known ones (they have the same key) that have more by now or are elsewhere. One that
     /// was lost is taken in again; one that lied is not.
     pub fn update(&self, sources: Vec<Source>) {
-        let mut updates = self.0.updates.lock().unwrap_or_else(PoisonError::into_inner);
+        let updates = &mut self.news().sources;
         for source in sources {
             match updates.iter().position(|waiting| waiting.key == source.key) {
                 Some(waiting) => {
@@ -59,8 +70,40 @@ impl Control {
         &self.0.cancel
     }
 
-    pub(super) fn take_updates(&self) -> Vec<Source> {
-        std::mem::take(&mut *self.0.updates.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Tells where the owner of this key serves now, or that they have left for good.
+    pub fn whereabouts(&self, key: PublicKey, address: Option<SocketAddr>) {
+        let mut news = self.news();
+        if news.whereabouts.len() < MAX_SOURCES || news.whereabouts.contains_key(&key) {
+            news.whereabouts.insert(key, address);
+        }
+    }
+
+    /// Tells that the owner of this key can be reached this way now, which may be better than the way that was taken.
+    pub fn better(&self, key: PublicKey, route: Route) {
+        let mut news = self.news();
+        if news.better.len() < MAX_SOURCES || news.better.contains_key(&key) {
+            news.better.insert(key, route);
+        }
+    }
+
+    /// Tells that our own network has changed: connections may be lost, and are made anew.
+    pub fn network_changed(&self) {
+        self.news().network_changed = true;
+    }
+
+    /// What the machine has to hear.
+    pub(super) fn take_news(&self) -> Vec<Input> {
+        let News { sources, whereabouts, better, network_changed } = std::mem::take(&mut *self.news());
+        let mut inputs: Vec<Input> = Vec::new();
+        inputs.extend((!sources.is_empty()).then_some(Input::Learned(sources)));
+        inputs.extend(whereabouts.into_iter().map(|(key, address)| Input::Whereabouts(key, address)));
+        inputs.extend(network_changed.then_some(Input::NetworkChanged));
+        inputs.extend(better.into_iter().map(|(key, route)| Input::Better(key, route)));
+        inputs
+    }
+
+    fn news(&self) -> MutexGuard<'_, News> {
+        self.0.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -95,7 +95,8 @@ fn prove_at(
     ClientStream::connect(tcp, config, hangup.clone(), Instant::now() + CONNECT).map_err(|broken| match broken {
         Broken::Cancelled => None,
         Broken::Tls(ref e) => Some(match tls::key_mismatch(e) {
-            Some(mismatch) => Failure::new(ErrorCode::PeerKeyChanged, format!("The peer's key changed: {mismatch}.")),
+            Some(mismatch) => Failure::new(ErrorCode::PeerKeyChanged, format!("The peer's key changed: {mismatch}."))
+                .hint("Somebody else has their address by now, or is in between: ask again when they are back."),
             None => Failure::new(
                 ErrorCode::PeerBroke,
                 format!("What answers at {address} is no client of potluck, or of another version: {}.", tls::cause(e)),

@@ -15,7 +15,7 @@ use super::stream::ClientStream;
 use crate::core::fetch::{Input, Job, Lane, LaneError, Output};
 use crate::io::content::Incoming;
 use crate::protocol::data::{DataRequest, MAX_SEGMENT, TOKEN_DIGITS, to_line};
-use crate::protocol::{ErrorCode, Failure};
+use crate::protocol::{ErrorCode, Failure, Route};
 
 /// How long one read or write may take, if the machine has not broken the lane off long before.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,10 +37,22 @@ enum Stop {
 
 impl From<Broken> for Stop {
     fn from(broken: Broken) -> Self {
-        if let Broken::Cancelled = broken {
-            return Self::Told;
+        let failure = Failure::new(ErrorCode::PeerBroke, format!("The other client broke off: {broken}."));
+        match broken {
+            Broken::Cancelled => Self::Told,
+            // Whoever is on the way can break a connection, and cannot make the source look as if it had.
+            Broken::Closed | Broken::Silent | Broken::Io(_) | Broken::Tls(_) => Self::Error(LaneError::Lost(failure)),
+            Broken::LongLine | Broken::Protocol => Self::Error(LaneError::Broke(failure)),
         }
-        broke(format!("The other client broke off: {broken}."))
+    }
+}
+
+/// Why there is no connection. Who answers with another key is not the source; otherwise it may be there in a moment.
+fn not_dialled(failure: Option<Failure>) -> Stop {
+    match failure {
+        None => Stop::Told,
+        Some(failure) if failure.code == ErrorCode::PeerKeyChanged => Stop::Error(LaneError::Broke(failure)),
+        Some(failure) => Stop::Error(LaneError::Lost(failure)),
     }
 }
 
@@ -78,8 +90,7 @@ pub(super) fn run_lane(driver: &Driver<'_>, dial: Dial, hangup: Hangup) {
 fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop> {
     let local = driver.fetcher.local;
     let content = driver.content_of(to.job);
-    let (mut stream, _route) = reach(to, content, local, &hangup)
-        .map_err(|failure| failure.map_or(Stop::Told, |failure| Stop::Error(LaneError::Broke(failure))))?;
+    let (mut stream, route) = reach(to, content, local, &hangup).map_err(not_dialled)?;
     stream.set_patience(PATIENCE);
     let (mut work, token) = match to.job {
         Job::Files => {
@@ -113,7 +124,7 @@ fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop
         arrived: 0,
         meter: Meter { driver, lane: to.lane, bytes: 0, reported: Instant::now() },
     };
-    let ended = connection.obey(&mut work);
+    let ended = connection.obey(&mut work, route);
     if let Work::Files(writer) = &work {
         driver.free_writer(writer);
     }
@@ -173,9 +184,9 @@ struct LaneConnection<'a, 'd> {
 
 impl<'d> LaneConnection<'_, 'd> {
     /// Does what the lane is told, until it is told to end.
-    fn obey(&mut self, work: &mut Work<'d>) -> Result<(), Stop> {
+    fn obey(&mut self, work: &mut Work<'d>, route: Route) -> Result<(), Stop> {
         let mut orders = VecDeque::new();
-        self.driver.report_of(self.lane, Input::Connected(self.lane), &mut orders);
+        self.driver.report_of(self.lane, Input::Connected(self.lane, route), &mut orders);
         loop {
             while let Some(order) = orders.pop_front() {
                 self.follow(order, &mut *work, &mut orders)?;

@@ -44,16 +44,14 @@ fn watch<'scope, 'env>(
 ) -> Result<Got, Failure> {
     let mut cancelled = false;
     loop {
-        let updates = control.take_updates();
+        let news = control.take_news();
         let mut state = driver.lock();
         if !cancelled && control.is_cancelled() {
             cancelled = true;
             driver.stop.cancel();
             driver.handle(&mut state, Input::Cancel);
         }
-        if !updates.is_empty() {
-            driver.handle(&mut state, Input::Learned(updates));
-        }
+        news.into_iter().for_each(|news| driver.handle(&mut state, news));
         let now = driver.now();
         let due = state.machine.next_timeout();
         if due.is_some_and(|at| at <= now) {

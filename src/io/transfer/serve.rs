@@ -153,6 +153,9 @@ impl ServedConnection<'_> {
             // The old part ends before the new one begins.
             self.part = None;
             self.count_token()?;
+            if self.shared.uploads.was_ended(self.peer, token) {
+                return Err(End::Refused(ErrorCode::PeerRefused.into()));
+            }
             let part = self.shared.uploads.join(self.peer, name, token, what(), self.stream.socket());
             // Whoever cancels it does not wait until what is being sent is gone.
             self.stream.set_cancel(part.cancel());

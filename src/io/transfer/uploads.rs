@@ -1,7 +1,7 @@
 //! What is told about uploads. A receiver uses several connections for one transfer; they are one
 //! upload, known by the receiver's key and its token.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -75,7 +75,12 @@ pub(super) struct Uploads {
     next: AtomicU64,
     /// With the number of connections that take part. Never locked while something is told.
     running: Mutex<HashMap<Key, (Arc<Upload>, u32)>>,
+    /// Those that were ended here, the newest last: who goes on with one is refused.
+    ended: Mutex<VecDeque<Key>>,
 }
+
+/// The most uploads that are remembered as ended.
+const ENDED: usize = 256;
 
 /// The receiver and its token.
 type Key = (PublicKey, String);
@@ -115,7 +120,7 @@ pub(super) struct Part {
 
 impl Uploads {
     pub(super) fn new(notify: UploadNotify, stop: Cancel) -> Self {
-        Self { notify, stop, next: AtomicU64::new(1), running: Mutex::default() }
+        Self { notify, stop, next: AtomicU64::new(1), running: Mutex::default(), ended: Mutex::default() }
     }
 
     /// Takes part in the upload of this peer and token, which begins if there is none.
@@ -159,9 +164,19 @@ impl Uploads {
 
     /// Ends an upload, as soon as more of it would be sent.
     pub(super) fn cancel(&self, number: u64) {
-        if let Some((upload, _)) = lock(&self.running).values().find(|(upload, _)| upload.number == number) {
-            upload.end();
+        let running = lock(&self.running);
+        let Some((key, (upload, _))) = running.iter().find(|(_, (upload, _))| upload.number == number) else { return };
+        let mut ended = lock(&self.ended);
+        if ended.len() >= ENDED {
+            ended.pop_front();
         }
+        ended.push_back(key.clone());
+        upload.end();
+    }
+
+    /// Whether the upload of this peer and token was ended here.
+    pub(super) fn was_ended(&self, peer: PublicKey, token: &str) -> bool {
+        lock(&self.ended).iter().any(|(of, ended)| *of == peer && ended == token)
     }
 
     /// The same for all uploads to a peer.

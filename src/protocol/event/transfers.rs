@@ -119,7 +119,7 @@ bodies! {
         /// Whether sending the same request again can help.
         retry: Retry,
     }
-    /// A transfer no longer uses one of its sources.
+    /// A transfer no longer uses one of its sources, or goes on without it while it does not answer.
     SourceDropped {
         /// The number of the transfer.
         transfer: u64,
@@ -130,7 +130,7 @@ bodies! {
         /// Says what went wrong.
         message: String,
     }
-    /// No source that is online has the rest of a file: the transfer waits for one.
+    /// No source that is online has the rest: the transfer waits for one.
     TransferStalled {
         /// The number of the transfer.
         transfer: u64,

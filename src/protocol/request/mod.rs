@@ -121,7 +121,7 @@ request_table! {
             r#"{"transfer":3}"#;
         /// Send somebody a message; it is kept until they have it.
         Message(Message) = "message", at: Hub, starts: Passed, turn: Receipt("the receiver's client, if that is there"), bulk: Small,
-            keeps: outcome, answers: [MessageAcked], errors: &[NoSuchPerson, Yourself, MessageTooLong, MailboxFull],
+            keeps: outcome, answers: [MessageAcked], errors: &[NoSuchPerson, Yourself, MessageTooLong, MailboxFull, VerifiedKeyChanged],
             r#"{"to":"erin","text":"soup is ready"}"#;
         /// Send a message to everybody who is there.
         #[command(alias = "BCM")]

@@ -21,8 +21,9 @@ use crate::protocol::{ContentHash, PublicKey};
 /// digits and a line feed follow; then nothing until the halves are joined.
 pub const RELAY_GREETING: &str = "POTLUCK-RELAY/1";
 
-/// What the side that was asked sends first on a connection that one side dialled at the other, before TLS begins. Whoever
-/// asked stays silent until it has come: something that is no potluck, such as a printer, never gets a byte.
+/// What one side sends first on a connection that one of them dialled at the other, before TLS begins; the other one stays
+/// silent until it has come. In a network that both are in it is the side that was dialled: something there that is no
+/// potluck, such as a printer, never gets a byte. Elsewhere it is the side that was asked for the meeting.
 pub const MEETING_GREETING: &[u8] = b"POTLUCK-MEETING/1\n";
 
 /// What the connection is wanted for. Whoever is asked dials only for this.

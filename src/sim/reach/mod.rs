@@ -237,7 +237,10 @@ impl ReachSim {
                 self.halves[side as usize] = Some(from);
                 let delay = self.delay();
                 self.later(delay, Happening::Answered(End(side, Line::Half)));
-                self.tell_places(side);
+                if self.halves.iter().all(Option::is_some) {
+                    self.tell_places(Side::Asker);
+                    self.tell_places(Side::Asked);
+                }
             }
             Happening::Told(side, inner) if self.hub => {
                 self.told[side as usize] = Some(inner);
@@ -333,7 +336,7 @@ impl ReachSim {
     /// The hub tells one side where the other is.
     fn tell_places(&mut self, of: Side) {
         let places = Places {
-            outer: self.halves[of as usize].into_iter().collect(),
+            outer: self.halves[of as usize].filter(|_| self.halves.iter().all(Option::is_some)).into_iter().collect(),
             inner: self.told[of as usize].into_iter().collect(),
         };
         let delay = self.delay();

@@ -10,7 +10,7 @@ use crate::core::fetch::invariants::Witness;
 use crate::core::fetch::{Fetch, FetchPlan, Input, Lane, LaneError, Opened, Output, PlannedFile, Source, Start};
 use crate::core::flow::TRIAL;
 use crate::core::time::Time;
-use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, OnConflict, PublicKey};
+use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, OnConflict, PublicKey, Route};
 
 /// A source as its receivers see it.
 pub(super) fn source_of(peer: usize, has: Option<ChunkSet>) -> Source {
@@ -202,7 +202,7 @@ impl Fetching {
 
     pub(super) fn dialled(&mut self, now: Time, lane: Lane, reached: bool, acts: &mut Vec<Act>) -> Result<(), String> {
         match self.wires.get(&lane) {
-            Some(wire) if !wire.ends && reached => self.handle(now, Input::Connected(lane), acts),
+            Some(wire) if !wire.ends && reached => self.handle(now, Input::Connected(lane, Route::Direct), acts),
             Some(wire) if !wire.ends => self.breaks(now, lane, ErrorCode::PeerUnreachable, acts),
             Some(_) | None => Ok(()),
         }
@@ -314,7 +314,11 @@ impl Fetching {
             Some(_) | None => return Ok(()),
         }
         self.wires.remove(&lane);
-        self.handle(now, Input::Ended(lane, Err(LaneError::Broke(code.into()))), acts)
+        let error = match code {
+            ErrorCode::PeerBroke | ErrorCode::PeerUnreachable => LaneError::Lost(code.into()),
+            code => LaneError::Broke(code.into()),
+        };
+        self.handle(now, Input::Ended(lane, Err(error)), acts)
     }
 
     pub(super) fn checked(&mut self, now: Time, chunk: u32, truth: u64, acts: &mut Vec<Act>) -> Result<(), String> {

@@ -4,7 +4,7 @@
 use super::{HUB, Job, Step, Wire, sizes, upload_of};
 use crate::core::fetch::{Input, Lane, LaneError, PlannedFile};
 use crate::core::session::UploadNote;
-use crate::protocol::{ErrorCode, Failure, PublicKey};
+use crate::protocol::{ErrorCode, Failure, PublicKey, Route};
 use crate::sim::done::Done;
 use crate::sim::hub_files::HUB_KEY;
 use crate::sim::{Happening, Sim};
@@ -51,12 +51,20 @@ pub(super) fn dialled(sim: &mut Sim, client: usize, transfer: u64, lane: Lane) -
     match reached {
         Ok(source) => {
             fetching.lanes.get_mut(&lane)?.source = Some(source);
-            Some(Input::Connected(lane))
+            Some(Input::Connected(lane, Route::Direct))
         }
         Err(failure) => {
             fetching.lanes.remove(&lane);
-            Some(Input::Ended(lane, Err(LaneError::Broke(failure))))
+            Some(Input::Ended(lane, Err(error_of(failure))))
         }
+    }
+}
+
+/// What the end of a lane means: who does not answer may be back.
+fn error_of(failure: Failure) -> LaneError {
+    match failure.code {
+        ErrorCode::PeerBroke | ErrorCode::PeerUnreachable => LaneError::Lost(failure),
+        _ => LaneError::Broke(failure),
     }
 }
 
@@ -92,7 +100,7 @@ pub(super) fn asked(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, pie
         (Some(failure), _, _) => {
             sim.fetching(client, transfer)?.lanes.remove(&lane);
             upload_fails(sim, client, transfer, (source, job), failure.code);
-            Some(Input::Ended(lane, Err(LaneError::Broke(failure))))
+            Some(Input::Ended(lane, Err(error_of(failure))))
         }
     }
 }
@@ -182,7 +190,8 @@ pub(super) fn cancel_upload(sim: &mut Sim, client: usize, upload: u64) {
     let lanes: Vec<Lane> = fetching.lanes.iter().filter(|(_, wire)| sends(wire)).map(|(lane, _)| *lane).collect();
     fetching.lanes.retain(|lane, _| !lanes.contains(lane));
     for lane in lanes {
-        let broke = LaneError::Broke(ErrorCode::PeerBroke.into());
+        // Whoever goes on with it is refused.
+        let broke = LaneError::Broke(ErrorCode::PeerRefused.into());
         sim.step_later(1, fetcher, transfer, Step::Tell(Input::Ended(lane, Err(broke))));
     }
 }

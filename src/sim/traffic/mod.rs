@@ -5,6 +5,7 @@ mod giving;
 mod pace;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -190,6 +191,15 @@ impl Sim {
         };
         if let Some(input) = input {
             self.tell_machine(client, transfer, input);
+        }
+    }
+
+    pub(super) fn tell_whereabouts(&mut self, client: usize, whereabouts: &[(PublicKey, Option<SocketAddr>)]) {
+        let transfers: Vec<u64> = self.actors[client].traffic.fetching.keys().copied().collect();
+        for transfer in transfers {
+            for (key, address) in whereabouts {
+                self.tell_machine(client, transfer, Input::Whereabouts(*key, *address));
+            }
         }
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Holders {
 pub(super) enum Holder {
     Whole,
     Part(ChunkSet),
+    /// It will be back with what it had: these chunks, or all.
+    Away(Option<ChunkSet>),
     Gone,
 }
 
@@ -36,7 +38,17 @@ impl Holders {
 
     pub(super) fn has_more(&mut self, source: u32, more: Option<&ChunkSet>) {
         self.changes += 1;
-        let Some(Holder::Part(has)) = self.all.get_mut(source as usize) else { return };
+        let has = match self.all.get_mut(source as usize) {
+            Some(Holder::Part(has)) => has,
+            Some(Holder::Away(had)) => {
+                match (had.as_mut(), more) {
+                    (Some(had), Some(more)) => had.add(more),
+                    _ => *had = None,
+                }
+                return;
+            }
+            Some(Holder::Whole | Holder::Gone) | None => return,
+        };
         match more {
             Some(more) => {
                 for chunk in more.iter().filter(|chunk| *chunk < self.count) {
@@ -63,8 +75,27 @@ impl Holders {
                 self.parts -= 1;
                 has.iter().for_each(|chunk| self.holders[chunk as usize] -= 1);
             }
-            Holder::Gone => {}
+            Holder::Away(_) | Holder::Gone => {}
         }
+    }
+
+    /// A source is not there now, and what it has is remembered.
+    pub(super) fn away(&mut self, source: u32) {
+        let had = match self.all.get(source as usize) {
+            Some(Holder::Whole) => None,
+            Some(Holder::Part(has)) => Some(has.clone()),
+            Some(Holder::Away(_) | Holder::Gone) | None => return,
+        };
+        self.drop(source);
+        self.all[source as usize] = Holder::Away(had);
+    }
+
+    /// A source that was away is there, with what it had and what was heard of it since.
+    pub(super) fn here(&mut self, source: u32) {
+        let Some(Holder::Away(had)) = self.all.get_mut(source as usize) else { return };
+        let had = had.take();
+        self.drop(source);
+        self.back(source, had.as_ref());
     }
 
     /// Somebody is in the place again that [`Holders::drop`] has left empty.
@@ -76,14 +107,14 @@ impl Holders {
     }
 
     pub(super) fn is_there(&self, source: u32) -> bool {
-        self.all.get(source as usize).is_some_and(|source| *source != Holder::Gone)
+        matches!(self.all.get(source as usize), Some(Holder::Whole | Holder::Part(_)))
     }
 
     pub(super) fn has(&self, source: u32, chunk: u32) -> bool {
         match self.all.get(source as usize) {
             Some(Holder::Whole) => true,
             Some(Holder::Part(has)) => has.contains(chunk),
-            Some(Holder::Gone) | None => false,
+            Some(Holder::Away(_) | Holder::Gone) | None => false,
         }
     }
 

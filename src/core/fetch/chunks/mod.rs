@@ -20,6 +20,7 @@
 
 mod holders;
 pub mod invariants;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -100,32 +101,6 @@ impl Chunks {
     /// How many chunks the content has.
     pub fn count(&self) -> usize {
         self.chunks.len()
-    }
-
-    /// A new source that has these chunks, or all; gives its number. The numbers count from 0.
-    pub fn add_source(&mut self, has: Option<&ChunkSet>) -> u32 {
-        self.changes += 1;
-        self.holders.add(has)
-    }
-
-    /// A source has these chunks as well, or all.
-    pub fn has_more(&mut self, source: u32, more: Option<&ChunkSet>) {
-        self.changes += 1;
-        self.holders.has_more(source, more);
-    }
-
-    /// A source is gone, with all its lanes and what is on its way over them.
-    pub fn drop_source(&mut self, source: u32) {
-        self.holders.drop(source);
-        let of_source = self.lanes.iter().filter(|(_, lane)| lane.source == source);
-        let lanes: Vec<Lane> = of_source.map(|(lane, _)| *lane).collect();
-        lanes.into_iter().for_each(|lane| self.leave(lane));
-    }
-
-    /// A source that was dropped is there again, and has these chunks, or all.
-    pub fn source_back(&mut self, source: u32, has: Option<&ChunkSet>) {
-        self.changes += 1;
-        self.holders.back(source, has);
     }
 
     /// Says that a chunk may be there already, from an earlier run, and is to be checked; also one that is not

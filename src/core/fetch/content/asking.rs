@@ -6,7 +6,7 @@ use super::{Content, Event, Holder, MAX_LANES, ManifestState};
 use crate::core::fetch::growth::Advice;
 use crate::core::fetch::lanes::{Lanes, Step, ahead};
 use crate::core::fetch::sources::Sources;
-use crate::core::fetch::words::{Lane, Output};
+use crate::core::fetch::words::{Lane, LaneError, Output};
 use crate::core::time::Time;
 use crate::protocol::{ErrorCode, Failure};
 
@@ -22,7 +22,8 @@ pub(super) const MANIFEST: Duration = Duration::from_secs(1);
 
 impl Content {
     /// Looks after all lanes: what each is asked for, and whether there should be more or others.
-    pub(in crate::core::fetch) fn look(&mut self, now: Time, sources: &Sources, lanes: &mut Lanes) -> Option<Event> {
+    pub(in crate::core::fetch) fn look(&mut self, now: Time, sources: &Sources, lanes: &mut Lanes) -> Vec<Event> {
+        let events = self.look_after_lost(now, sources, lanes);
         if self.spread.take_if(|at| *at <= now).is_some() {
             while lanes.count(self.job()) < MAX_LANES && self.call_in(now, sources, lanes) {}
         }
@@ -33,7 +34,8 @@ impl Content {
             }
         }
         self.grow(now, sources, lanes);
-        self.starve(now, lanes)
+        self.starve(now);
+        events
     }
 
     /// Asks for chunks until enough is on its way; a lane whose source has nothing of what is missing gives its place to
@@ -59,7 +61,7 @@ impl Content {
             && self.has_another(source, first.start)
         {
             let message = "The other client sent too slowly, and others have the same.";
-            return lanes.cut(lane, Some(Failure::new(ErrorCode::PeerBroke, message)));
+            return lanes.cut(lane, Some(LaneError::Broke(Failure::new(ErrorCode::PeerBroke, message))));
         }
         let idles = state.is_free();
         if idles {
@@ -78,7 +80,9 @@ impl Content {
     /// Asks for the manifest over the first lane that is ready. A source that cuts the file otherwise waits until another
     /// has given it.
     fn ask_manifest(&mut self, now: Time, lane: Lane, sources: &Sources, lanes: &mut Lanes) {
-        let Some(state) = lanes.get_mut(lane).filter(|state| !state.asks_manifest) else { return };
+        let Some(state) = lanes.get_mut(lane).filter(|state| !state.asks_manifest && state.takes_more()) else {
+            return;
+        };
         let source = state.source;
         if self.holders.get(source as usize).is_some_and(|holder| holder.cuts_otherwise) {
             let may_give = |holder: &Holder| !holder.dropped && !holder.cuts_otherwise;
@@ -87,7 +91,7 @@ impl Content {
                 self.swap(now, (lane, source), other, sources, lanes);
             } else if !self.holders.iter().any(may_give) {
                 let message = "The other client cuts the file in another way.";
-                lanes.cut(lane, Some(Failure::new(ErrorCode::PeerBroke, message)));
+                lanes.cut(lane, Some(LaneError::Broke(Failure::new(ErrorCode::PeerBroke, message))));
             }
             return;
         }
@@ -104,6 +108,7 @@ impl Content {
         lanes.close(lane);
         self.chunks.leave(lane);
         if lanes.count_to(self.job(), source) == 0 {
+            self.redials.gave(source);
             self.reserve.push_back(source);
         }
     }

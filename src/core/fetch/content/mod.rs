@@ -2,6 +2,7 @@
 
 mod asking;
 mod checking;
+mod losing;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,9 +10,10 @@ use std::time::Duration;
 use super::GATHERED;
 use super::chunks::Chunks;
 use super::growth::Growth;
-use super::lanes::{LaneState, Lanes, Step};
+use super::lanes::Lanes;
+use super::redials::{PATIENCE, Redials};
 use super::sources::Sources;
-use super::words::{Job, Lane, LaneError};
+use super::words::{Job, Lane};
 use crate::core::time::Time;
 use crate::protocol::{ChunkSet, Chunking, ErrorCode, Failure};
 
@@ -22,10 +24,8 @@ const WORTH_A_LANE: u64 = 4 << 20;
 /// After how long a transfer that began with one lane calls in the other sources: it is not as short as it was taken
 /// for.
 const SPREAD: Duration = Duration::from_millis(500);
-/// How long to wait for somebody who has what is missing, while there are others who get more.
-const STARVED: Duration = Duration::from_secs(30);
-/// After how long that is told: those who get it may have it in a moment.
-const STALLED: Duration = Duration::from_secs(2);
+/// How long to wait for somebody who has what is missing: others may get it, and who was lost may be back.
+pub(super) const STARVED: Duration = PATIENCE;
 /// How often a source that was lost is taken in again when it is told of again: whoever comes and goes without end shall
 /// not keep a transfer busy.
 const RETURNS: u32 = 16;
@@ -57,8 +57,8 @@ pub(super) struct Holder {
 pub(super) enum Event {
     /// A source is not used for it any more.
     Dropped(u32, Failure),
-    /// It waits for somebody who has what is missing, so long.
-    Stalled(Duration),
+    /// A source is lost and does not answer; it may be back, and others go on.
+    Absent(u32, Failure),
 }
 
 /// One content that is being fetched.
@@ -75,13 +75,14 @@ pub(super) struct Content {
     pub(super) reserve: VecDeque<u32>,
     /// When the sources in reserve are called in.
     spread: Option<Time>,
-    /// Since when nobody has what is missing, and whether that was told.
-    starved: Option<(Time, bool)>,
+    /// Since when nobody who is there has what is missing.
+    starved: Option<Time>,
+    redials: Redials,
     growth: Growth,
     /// The bytes of the chunks that are there or said to be.
     pub(super) present: u64,
-    /// Why the last source was dropped.
-    failure: Option<Failure>,
+    /// Why the last source was dropped, and whether it was waited for before.
+    failure: Option<(Failure, bool)>,
     /// Chunks are there that nobody wants now: they are left alone.
     pub(super) others: bool,
     checking: bool,
@@ -106,6 +107,7 @@ impl Content {
             reserve: VecDeque::new(),
             spread: Some(now + SPREAD),
             starved: None,
+            redials: Redials::new(seed),
             growth: Growth::new(now, cores),
             present: 0,
             failure: None,
@@ -134,7 +136,7 @@ impl Content {
         let (count, small) = (self.reserve.len(), self.chunking.size() <= WORTH_A_LANE);
         let first = if small { 1 } else { count.min(MAX_LANES) };
         if count == 0 {
-            self.failure = Some(Failure::new(ErrorCode::SourceGone, "Nobody has the file."));
+            self.failure = Some((Failure::new(ErrorCode::SourceGone, "Nobody has the file."), false));
         }
         for _ in 0..first {
             self.call_in(now, sources, lanes);
@@ -164,27 +166,6 @@ impl Content {
         true
     }
 
-    /// A known source has more by now, may be elsewhere, and may be back. Says whether it is in reserve again, after it
-    /// was lost.
-    pub(super) fn hear_of(&mut self, source: u32, has: Option<&ChunkSet>, moved: bool, lanes: &Lanes) -> bool {
-        let count = lanes.count_to(self.job(), source);
-        let Some(holder) = self.holders.get_mut(source as usize) else { return false };
-        if !holder.dropped {
-            holder.moved |= moved && count > 0;
-            self.chunks.has_more(source, has);
-            return false;
-        }
-        // Until its last lane has ended it may still be writing.
-        if holder.returns >= RETURNS || count > 0 {
-            return false;
-        }
-        holder.returns += 1;
-        (holder.dropped, holder.moved) = (false, false);
-        self.chunks.source_back(source, has);
-        self.reserve.push_back(source);
-        true
-    }
-
     /// There is one more in reserve.
     pub(super) fn call_in_one_more(&mut self, now: Time, sources: &Sources, lanes: &mut Lanes) {
         if lanes.count(self.job()) < MAX_LANES {
@@ -193,6 +174,10 @@ impl Content {
     }
 
     pub(super) fn connected(&mut self, now: Time, lane: Lane, source: u32) {
+        if self.redials.connected(source) {
+            self.chunks.source_here(source);
+            self.growth.begin_anew(now);
+        }
         self.chunks.join(lane, source);
         self.growth.connected(now, lane);
     }
@@ -202,6 +187,9 @@ impl Content {
         let Some(state) = lanes.get_mut(lane) else { return };
         state.asks_manifest = false;
         state.rest(now);
+        if fits {
+            self.redials.gave(state.source);
+        }
         if let Some(holder) = self.holders.get_mut(state.source as usize) {
             holder.cuts_otherwise = !fits;
         }
@@ -214,12 +202,21 @@ impl Content {
         }
     }
 
+    /// Whoever asked for the manifest will not bring it.
+    fn forget_manifest(&mut self) {
+        if self.manifest != ManifestState::Known {
+            self.manifest = ManifestState::Unknown;
+        }
+    }
+
     /// A chunk has come: says whether it is to be written.
     pub(super) fn arrived(&mut self, now: Time, lane: Lane, chunk: u32, lanes: &mut Lanes) -> bool {
         let bytes = self.bytes(chunk);
-        if !lanes.get_mut(lane).is_some_and(|state| state.is_open() && state.take_off(chunk, bytes)) {
+        let Some(state) = lanes.get_mut(lane).filter(|state| state.is_open()) else { return false };
+        if !state.take_off(chunk, bytes) {
             return false;
         }
+        self.redials.gave(state.source);
         self.growth.came(now, bytes);
         self.chunks.begin_write(lane, chunk)
     }
@@ -234,89 +231,15 @@ impl Content {
         Some(bytes)
     }
 
-    /// A lane has ended. Another source may get its place.
-    pub(super) fn ended(
-        &mut self,
-        now: Time,
-        (lane, state): (Lane, LaneState),
-        why: Option<LaneError>,
-        sources: &mut Sources,
-        lanes: &mut Lanes,
-    ) -> Option<Event> {
-        self.chunks.leave(lane);
-        self.growth.ended(now, lane);
-        let source = state.source;
-        if state.asks_manifest && self.manifest != ManifestState::Known {
-            self.manifest = ManifestState::Unknown;
-        }
-        if state.step == Step::Closed {
-            return None;
-        }
-        let lied = matches!(why, Some(LaneError::Lied(_)));
-        let why = match why {
-            Some(LaneError::Lied(failure)) => Some(failure),
-            _ if state.step == Step::Cut => state.blame,
-            Some(LaneError::Broke(failure) | LaneError::Fatal(failure)) => Some(failure),
-            None => None,
-        };
-        let dropped = self.lose(source, why, lied, sources, lanes);
-        self.call_in(now, sources, lanes);
-        dropped
+    /// Takes note of whether nobody who is there has what is missing.
+    fn starve(&mut self, now: Time) {
+        self.starved = self.chunks.is_starved().then(|| self.starved.unwrap_or(now));
     }
 
-    /// A source has one lane less. If that was its last, or it lied, it is not used any more.
-    fn lose(
-        &mut self,
-        source: u32,
-        why: Option<Failure>,
-        lied: bool,
-        sources: &mut Sources,
-        lanes: &mut Lanes,
-    ) -> Option<Event> {
-        if lied {
-            sources.set_lied(source);
-        }
-        let left = lanes.count_to(self.job(), source);
-        let dropped = self.holders.get(source as usize).is_none_or(|holder| holder.dropped);
-        let ends = !dropped && (lied || left == 0);
-        let failure = why.filter(|_| ends && (lied || !self.goes_on_elsewhere(source)));
-        if let Some(failure) = &failure {
-            self.holders.get_mut(source as usize).into_iter().for_each(|holder| holder.dropped = true);
-            self.failure = Some(failure.clone());
-            lanes.cut_all(self.job(), Some(source));
-        }
-        if (dropped || failure.is_some()) && left == 0 {
-            // Not before: until it ends, each lane may still write what it was given.
-            self.chunks.drop_source(source);
-        }
-        failure.map(|failure| Event::Dropped(source, failure))
-    }
-
-    /// The last lane to a source is lost. Whether it can be dialled again at once: where it is by now, nobody has tried.
-    /// It is in reserve then.
-    fn goes_on_elsewhere(&mut self, source: u32) -> bool {
-        let Some(holder) = self.holders.get_mut(source as usize) else { return false };
-        let again = std::mem::take(&mut holder.moved) && holder.returns < RETURNS;
-        if again {
-            holder.returns += 1;
-            self.reserve.push_back(source);
-        }
-        again
-    }
-
-    /// Waits for somebody who has what is missing, but not for ever.
-    fn starve(&mut self, now: Time, lanes: &Lanes) -> Option<Event> {
-        if !self.chunks.is_starved() {
-            self.starved = None;
-            return None;
-        }
-        let (since, told) = *self.starved.get_or_insert((now, false));
+    /// Whether it waits for somebody who has what is missing.
+    pub(super) fn is_starved(&self, lanes: &Lanes) -> bool {
         // Where nobody is left at all, it is about to end.
-        if now - since >= STALLED && !told && lanes.count(self.job()) > 0 {
-            self.starved = Some((since, true));
-            return Some(Event::Stalled(STARVED - STALLED));
-        }
-        None
+        self.starved.is_some() && (lanes.count(self.job()) > 0 || self.redials.any_away())
     }
 
     /// Whether every chunk that is wanted is there.
@@ -329,12 +252,16 @@ impl Content {
         if self.is_complete() {
             return Some(Ok(()));
         }
-        if self.starved.is_some_and(|(since, _)| now - since >= STARVED) {
-            return Some(Err(Failure::new(ErrorCode::SourceGone, "Nobody who is there has the rest of the file.")));
-        }
         let only_checking = self.manifest == ManifestState::Known && !self.chunks.is_wanting();
-        let over = lanes.count(self.job()) == 0 && !only_checking;
-        over.then(|| Err(self.failure.clone().unwrap_or_else(|| ErrorCode::PeerBroke.into())))
+        if lanes.count(self.job()) == 0 && !only_checking && !self.redials.any_away() {
+            let failure = self.failure.as_ref().map(|(failure, _)| failure.clone());
+            return Some(Err(failure.unwrap_or_else(|| ErrorCode::PeerBroke.into())));
+        }
+        self.starved.filter(|since| now - *since >= STARVED)?;
+        Some(Err(match &self.failure {
+            Some((failure, true)) => failure.clone(),
+            _ => Failure::new(ErrorCode::SourceGone, "Nobody who is there has the rest of the file."),
+        }))
     }
 
     /// When something is to be looked at again, beside its lanes, and why.
@@ -344,9 +271,8 @@ impl Content {
             ManifestState::Asked(since) => Some(since + asking::MANIFEST),
             ManifestState::Unknown | ManifestState::Known => None,
         };
-        // It is told that it waits, and later given up.
-        let starved = self.starved.map(|(since, told)| since + if told { STARVED } else { STALLED });
-        [manifest, self.spread, starved, self.growth.timer()].into_iter().flatten()
+        let starved = self.starved.map(|since| since + STARVED);
+        [manifest, self.spread, starved, self.growth.timer()].into_iter().flatten().chain(self.redials.timers())
     }
 
     pub(super) fn bytes(&self, chunk: u32) -> u64 {

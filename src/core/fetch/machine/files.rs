@@ -47,7 +47,7 @@ impl Fetch {
             sources: file.sources.clone(),
         };
         let items = self.small.iter().filter_map(|index| plan.files.get(*index as usize)).map(item).collect();
-        self.stream = Stream::new(self.now, items, plan.sources.len(), self.start.cores);
+        self.stream = Stream::new(self.now, items, plan.sources.len(), (self.start.seed, self.start.cores));
         self.telling.begin(self.now, self.present);
         let (path, resumed) = (self.start.path.clone(), self.present);
         self.lanes.say(Output::Note(TransferNote::Started { path, resumed }));

@@ -7,16 +7,19 @@ use super::{Fetch, Stage};
 use crate::core::fetch::content::Event;
 use crate::core::fetch::news::TransferNote;
 use crate::core::fetch::plan::Source;
+use crate::core::fetch::renewal::Renewal;
 use crate::core::fetch::sources::Heard;
 use crate::core::fetch::words::{Job, Lane, LaneError, Output};
-use crate::protocol::{Chunking, ErrorCode, Failure};
+use crate::protocol::{Chunking, ErrorCode, Failure, Route};
 
 impl Fetch {
-    pub(super) fn connected(&mut self, lane: Lane) {
-        if !self.lanes.connected(self.now, lane) {
+    pub(super) fn connected(&mut self, lane: Lane, route: Route) {
+        if !self.lanes.connected(self.now, lane, route) {
             return;
         }
         let Some((job, source)) = self.lanes.get(lane).map(|state| (state.job, state.source)) else { return };
+        self.sources.reached(source, route);
+        self.lanes.replace(self.now, lane);
         match (&mut self.stage, job) {
             (_, Job::Files) => self.stream.connected(self.now, lane, source),
             (Stage::Fetching(content), Job::Chunks(file)) if content.file == file => {
@@ -95,7 +98,7 @@ impl Fetch {
         let (job, why) = (state.job, end.err());
         let fatal = match &why {
             Some(LaneError::Fatal(failure)) => Some(failure.clone()),
-            Some(LaneError::Broke(_) | LaneError::Lied(_)) | None => None,
+            Some(LaneError::Lost(_) | LaneError::Silent(_) | LaneError::Broke(_) | LaneError::Lied(_)) | None => None,
         };
         let (now, sources, lanes) = (self.now, &mut self.sources, &mut self.lanes);
         match (&mut self.stage, job) {
@@ -103,8 +106,7 @@ impl Fetch {
             (_, Job::Files) => {
                 let dropped = self.stream.ended(now, (lane, state), why, sources, lanes);
                 if let Some((source, failure)) = dropped {
-                    self.sources.skip(source);
-                    self.tell_dropped(source, failure);
+                    self.drop_from_stream(source, failure);
                 }
                 if let Some(failure) = fatal {
                     self.break_off(failure);
@@ -128,11 +130,7 @@ impl Fetch {
     pub(super) fn content_event(&mut self, event: Option<Event>) {
         match event {
             None => {}
-            Some(Event::Stalled(_)) if self.plan.is_folder() => {}
-            Some(Event::Stalled(left)) => {
-                let left = left.as_millis() as u64;
-                self.lanes.say(Output::Note(TransferNote::Stalled { left }));
-            }
+            Some(Event::Absent(..)) if self.plan.is_folder() => {}
             // Of this file only; and whoever has no room for one more connection has some later.
             Some(Event::Dropped(_, Failure { code, .. }))
                 if self.plan.is_folder()
@@ -145,13 +143,19 @@ impl Fetch {
                 }
                 self.tell_dropped(source, failure);
             }
-            Some(Event::Dropped(source, failure)) => {
+            Some(Event::Dropped(source, failure) | Event::Absent(source, failure)) => {
                 if let Some(known) = self.sources.get(source) {
                     let peer = known.name.clone();
                     self.lanes.say(Output::Note(TransferNote::Dropped { peer, failure }));
                 }
             }
         }
+    }
+
+    /// A source gives no small files any more, and nothing in chunks of what comes later.
+    pub(super) fn drop_from_stream(&mut self, source: u32, failure: Failure) {
+        self.sources.skip(source);
+        self.tell_dropped(source, failure);
     }
 
     /// Tells that a source of a folder is not used any more, once.
@@ -189,7 +193,13 @@ impl Fetch {
                     content.add_source(source.has.as_ref(), true);
                     true
                 }
-                Heard::Again(number, moved) => content.hear_of(number, source.has.as_ref(), moved, &self.lanes),
+                Heard::Again(number, moved) => {
+                    if moved {
+                        let place = self.sources.place(number);
+                        self.lanes.renew(self.now, (content.job(), number), Renewal::Moved, place);
+                    }
+                    content.hear_of(self.now, number, source.has.as_ref(), moved, &self.lanes)
+                }
             };
             if one_more {
                 content.call_in_one_more(self.now, &self.sources, &mut self.lanes);

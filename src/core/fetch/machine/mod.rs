@@ -9,6 +9,7 @@
 
 mod files;
 mod lanes;
+mod ways;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -102,7 +103,7 @@ impl Fetch {
         let found = std::mem::take(&mut start.found);
         let lanes = Lanes::new(Terms { trial: start.trial, limited: start.limited });
         let mut fetch = Self {
-            stream: Stream::new(now, Vec::new(), 0, start.cores),
+            stream: Stream::new(now, Vec::new(), 0, (start.seed, start.cores)),
             now,
             sources,
             lanes,
@@ -131,7 +132,7 @@ impl Fetch {
         self.now = now;
         match input {
             Input::Opened(file, opened) => self.opened(file, opened),
-            Input::Connected(lane) => self.connected(lane),
+            Input::Connected(lane, route) => self.connected(lane, route),
             Input::Manifest { lane, fits } => {
                 if let Stage::Fetching(content) = &mut self.stage {
                     content.manifest(now, lane, fits, &mut self.lanes);
@@ -159,6 +160,9 @@ impl Fetch {
             Input::Checked { chunk, right } => self.checked(chunk, right),
             Input::Placed { file, result } => self.placed(file, result),
             Input::Learned(sources) => self.learned(sources),
+            Input::Whereabouts(key, address) => self.whereabouts(&key, address),
+            Input::Better(key, route) => self.better(&key, route),
+            Input::NetworkChanged => self.network_changed(),
             Input::Cancel => self.break_off(ErrorCode::Interrupted.into()),
             Input::Failed(failure) => self.break_off(failure),
             Input::Tick => {}
@@ -262,8 +266,8 @@ impl Fetch {
     fn look(&mut self) {
         self.lanes.look(self.now);
         if let Stage::Fetching(content) = &mut self.stage {
-            let event = content.look(self.now, &self.sources, &mut self.lanes);
-            self.content_event(event);
+            let events = content.look(self.now, &self.sources, &mut self.lanes);
+            events.into_iter().for_each(|event| self.content_event(Some(event)));
         }
         if let Stage::Fetching(content) = &self.stage
             && let Some(verdict) = content.verdict(self.now, &self.lanes)
@@ -272,7 +276,8 @@ impl Fetch {
         }
         self.place_content();
         if self.fate.end.is_none() {
-            self.stream.look(self.now, &self.sources, &mut self.lanes);
+            let dropped = self.stream.look(self.now, &self.sources, &mut self.lanes);
+            dropped.into_iter().for_each(|(source, failure)| self.drop_from_stream(source, failure));
             for (file, failure) in self.stream.files.take_failed() {
                 self.planned_small(file).into_iter().for_each(|file| self.file_failed(file, failure.clone()));
             }
@@ -286,6 +291,16 @@ impl Fetch {
     /// is when the user is told of the start, until it is placed.
     fn has_begun(&self) -> bool {
         self.plan.is_folder() || !matches!(self.stage, Stage::None | Stage::Opening(_))
+    }
+
+    /// Whether nothing comes, and it waits for somebody who has what is missing.
+    fn is_stalled(&self) -> bool {
+        let stream = self.stream.is_starved(&self.lanes);
+        match &self.stage {
+            Stage::Fetching(content) => content.is_starved(&self.lanes) && (stream || self.stream.files.is_over()),
+            Stage::None => stream && self.fate.end.is_none(),
+            Stage::Opening(_) | Stage::Ending(..) | Stage::Placing(..) => false,
+        }
     }
 
     fn bytes(&self) -> u64 {
@@ -308,6 +323,9 @@ impl Fetch {
         // The hub hears of a complete content before it is flushed to the disk, because flushing may be slow.
         let have = end || matches!(self.stage, Stage::Placing(..));
         if let Some(note) = self.telling.have(now, have, file) {
+            self.lanes.say(Output::Note(note));
+        }
+        if let Some(note) = self.telling.stalled(now, self.is_stalled()) {
             self.lanes.say(Output::Note(note));
         }
         let running = matches!(self.stage, Stage::Fetching(_)) || folder;

@@ -55,6 +55,11 @@ impl Side {
         Self { id, name, half: None, observed: None, outer: Vec::new(), inner: Vec::new(), said: 0 }
     }
 
+    /// Whether a connection of this side has come.
+    pub(super) fn has_come(&self) -> bool {
+        !self.outer.is_empty()
+    }
+
     /// A connection of this side came from an address. Returns whether that is news: of each family only the first
     /// counts.
     pub(super) fn came_from(&mut self, address: SocketAddr) -> bool {
@@ -94,6 +99,11 @@ impl Meeting {
             _ if self.asked.id == id && !self.hidden => Some(false),
             _ => None,
         }
+    }
+
+    /// Whether a connection of each side has come.
+    pub(super) fn both_came(&self) -> bool {
+        self.asker.has_come() && self.asked.has_come()
     }
 
     /// Both halves and the payer's number, if they can be joined now.

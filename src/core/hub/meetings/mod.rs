@@ -162,8 +162,13 @@ impl Meetings {
             true => side.observed = Some(half),
             false => side.half = Some(half),
         }
-        if side.came_from(address) {
+        let (before, news) = (side.has_come(), side.came_from(address));
+        if news && meeting.both_came() {
             tell_places(cx, seat.meeting, meeting, seat.asker);
+            if !before {
+                // Both at once: two who dial each other at the same moment pass routers that refuse the unexpected.
+                tell_places(cx, seat.meeting, meeting, !seat.asker);
+            }
         }
         if let Some((halves, payer)) = meeting.can_join() {
             meeting.joined = Some(Joined { since: cx.now, bytes: 0, cut: false });
@@ -282,12 +287,14 @@ fn person(cx: &Cx<'_>, id: PeerId) -> Option<Person> {
     Some(Person { id, key: peer.key, name: peer.name.clone()? })
 }
 
-/// Tells one side where the other one is, if it may know.
+/// Tells one side where the other one is, if it may know: as the hub sees it only when both have come.
 fn tell_places(cx: &mut Cx<'_>, number: u64, meeting: &mut Meeting, asker: bool) {
     if meeting.hidden {
         return;
     }
+    let both = meeting.both_came();
     let (outer, inner) = meeting.side_mut(asker).places();
+    let outer = if both { outer } else { Vec::new() };
     let other = meeting.side_mut(!asker).id;
     cx.tell(other, event::MeetingPlaces { meeting: number, outer, inner });
 }

@@ -82,6 +82,35 @@ fn what_others_learn_of_our_addresses_means_something_to_them() {
     assert_eq!(told("127.0.0.1")[0], at("127.0.0.1:5000"));
 }
 
+/// A printer can be named as somebody's place, by a member as an inner one and by the hub as an outer one.
+#[test]
+fn nothing_is_said_to_what_was_dialled_in_our_own_network_before_it_has_greeted() {
+    let now = Time(0);
+    let met = Met { meeting: 1, token: "ab".into(), relays: false, no_relay: None };
+    let places =
+        Places { outer: vec![at("192.168.1.8:9100"), at("198.51.100.1:5000")], inner: vec![at("192.168.1.9:9100")] };
+    let mut asked = Answering::new(now, met, 1);
+    asked.handle(now, AnsweringInput::Bound(Ok((5_000, around("192.168.1.2")))));
+    asked.handle(now, AnsweringInput::Places(places));
+    let mut dialled = Vec::new();
+    while let Some(output) = asked.poll() {
+        if let AnsweringOutput::Dial(line, to) = output {
+            dialled.push((to, asked.is_near(line), asked.greeter(line)));
+        }
+    }
+    let expected = [
+        (at("192.168.1.9:9100"), true, Greeter::Them),
+        (at("192.168.1.8:9100"), true, Greeter::Them),
+        (at("198.51.100.1:5000"), false, Greeter::Us),
+    ];
+    assert_eq!(dialled, expected);
+    for (number, (from, greeter)) in (1..).zip([("192.168.1.9:4000", Greeter::Us), ("198.51.100.1:4000", Greeter::Us)])
+    {
+        asked.handle(now, AnsweringInput::Came(Line::Came(number), at(from)));
+        assert_eq!(asked.greeter(Line::Came(number)), greeter, "{from}");
+    }
+}
+
 fn any_line(rng: &mut Rng) -> Line {
     let number = rng.below(3) as u32;
     [Line::Direct, Line::Half, Line::Dialled(number), Line::Came(number)][rng.below(4) as usize]

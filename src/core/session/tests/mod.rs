@@ -8,6 +8,7 @@ mod inbox;
 mod pipe;
 mod private;
 mod pushes;
+mod verifying;
 
 use std::collections::BTreeMap;
 
@@ -197,7 +198,8 @@ impl Rig {
                 | Output::Say(_)
                 | Output::PeersLeft(_)
                 | Output::Revoke(..)
-                | Output::Sources(..) => {}
+                | Output::Sources(..)
+                | Output::Whereabouts(_) => {}
                 Output::CancelUpload(_) => {}
             }
         }

@@ -9,6 +9,7 @@ mod running;
 mod starting;
 mod transfer_numbers;
 mod uploads;
+mod whereabouts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -72,7 +72,8 @@ impl Transfers {
         // The name decides whose key is checked before anything is fetched, so it must be the one that we were told.
         let is_by = |from: &str| holders.iter().all(|holder| NameKey::of(&holder.offer.owner) == NameKey::of(from));
         if self.incoming.get(accept.push).is_some_and(|offered| !is_by(&offered.from)) {
-            return Err(Failure::new(ErrorCode::PeerKeyChanged, "The hub names somebody else than who offered it."));
+            let failure = Failure::new(ErrorCode::PeerKeyChanged, "The hub names somebody else than who offered it.");
+            return Err(failure.hint("Ask them to push it again; if it happens again, the hub is not to be trusted."));
         }
         // A push may be accepted by its number before we are told of it.
         if self.incoming.get(accept.push).is_some_and(|offered| !fits(offered)) {

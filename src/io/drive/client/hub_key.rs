@@ -2,9 +2,9 @@
 
 use super::code::redeem;
 use super::{ClientDriver, ConnBox, Message, Observer};
-use crate::io::net::connect_host;
+use crate::io::net::connect_hosts;
 use crate::io::state::home::Home;
-use crate::protocol::{ErrorCode, Failure, PublicKey};
+use crate::protocol::{ErrorCode, Failure, HostPort, PublicKey};
 
 /// Where the expected key comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +25,12 @@ impl<W: Observer> ClientDriver<W> {
         self.hub.next_conn += 1;
         let (sender, identity, transport) = (self.sender.clone(), self.local.clone(), self.options.transport);
         let (hub, home) = (self.options.hub.clone(), self.options.folders.home.clone());
-        let (expected, code) = (self.expected(), self.hub.code.clone());
+        let hosts = hub.hosts();
+        let (expected, code) = (self.expected(&hosts), self.hub.code.clone());
         tokio::spawn(async move {
             let connected = async {
-                let (mut key, source) = expected?;
-                let told = |failure| explained(failure, source, &hub.host_port(), &home);
+                let (mut key, source, known) = expected?;
+                let told = |failure| explained(failure, source, &known, &home);
                 if let Some(code) = code {
                     let (file, place) = (home.redeemed(), hub.host_port());
                     let redeemed = match file.get(&place, &code) {
@@ -41,26 +42,53 @@ impl<W: Observer> ClientDriver<W> {
                     key = Some(redeemed.key);
                     let _ = sender.send(Message::Redeemed(redeemed)).await;
                 }
-                connect_host(&hub.host, hub.port, &identity, key, transport).await.map_err(told)
+                connect_hosts(&hosts, &identity, key, transport).await.map_err(told)
             };
             let message = match connected.await {
-                Ok(connection) => Message::Connected(conn, Box::new(ConnBox(connection))),
+                Ok((host, connection)) => {
+                    // The place is one among them.
+                    let host = hosts.into_iter().nth(host).map_or_else(String::new, |host| host.to_string());
+                    Message::Connected(conn, Box::new(ConnBox(connection)), host)
+                }
                 Err(failure) => Message::ConnectFailed(failure),
             };
             let _ = sender.send(message).await;
         });
     }
 
-    /// The expected key, if there is one, and where it comes from.
-    fn expected(&self) -> Result<(Option<PublicKey>, KeyOrigin), Failure> {
+    /// The expected key, if there is one, where it comes from, and what `potluck forget` would have to forget.
+    fn expected(&self, hosts: &[HostPort]) -> Result<(Option<PublicKey>, KeyOrigin, String), Failure> {
         let options = &self.options;
+        let all = options.hub.all_hosts();
         Ok(match self.hub.key {
-            None => (options.folders.home.pins().pinned_hub(&options.hub.host_port())?, KeyOrigin::Pin),
-            Some(key) if options.hub_key.is_some() => (Some(key), KeyOrigin::Option),
-            Some(key) if options.hub.key.is_some() => (Some(key), KeyOrigin::Link),
-            Some(key) => (Some(key), KeyOrigin::Session),
+            None => match pinned(&options.folders.home, hosts)? {
+                Some((key, host)) => (Some(key), KeyOrigin::Pin, host),
+                None => (None, KeyOrigin::Pin, all),
+            },
+            Some(key) if options.hub_key.is_some() => (Some(key), KeyOrigin::Option, all),
+            Some(key) if options.hub.key.is_some() => (Some(key), KeyOrigin::Link, all),
+            Some(key) => (Some(key), KeyOrigin::Session, all),
         })
     }
+}
+
+/// The key that is pinned for hosts that are said to be one hub, and one of the hosts that have it.
+fn pinned(home: &Home, hosts: &[HostPort]) -> Result<Option<(PublicKey, String)>, Failure> {
+    let mut found: Option<(PublicKey, String)> = None;
+    for host in hosts.iter().map(HostPort::to_string) {
+        let Some(key) = home.pins().pinned_hub(&host)? else { continue };
+        if let Some((other, at)) = found.as_ref().filter(|(other, _)| *other != key) {
+            let message =
+                format!("{at} and {host} are not the same hub: the first had the key {other}, the second {key}.");
+            let hint = format!(
+                "Name one of them; or, if one was set up anew, `{}`.",
+                home.command("potluck forget HOST:PORT")
+            );
+            return Err(Failure::new(ErrorCode::HubKeyChanged, message).hint(hint));
+        }
+        found = found.or(Some((key, host)));
+    }
+    Ok(found)
 }
 
 /// Adds to a failure where the expected key comes from, and what the user can do.
@@ -112,6 +140,12 @@ mod tests {
             let pinned = matches!(source, KeyOrigin::Pin | KeyOrigin::Session);
             assert_eq!(hint.contains("forget"), pinned, "there is nothing to forget: {hint}");
         }
+        let hosts = ["a", "b", "c"].map(|host| HostPort { host: host.into(), port: 1 });
+        assert_eq!(pinned(&home, &hosts), Ok(None));
+        home.pins().pin_hub("b:1", PublicKey([1; 32])).unwrap();
+        assert_eq!(pinned(&home, &hosts), Ok(Some((PublicKey([1; 32]), "b:1".into()))));
+        home.pins().pin_hub("c:1", PublicKey([2; 32])).unwrap();
+        assert_eq!(pinned(&home, &hosts).unwrap_err().code, ErrorCode::HubKeyChanged);
         let other = Failure::from(ErrorCode::HubUnreachable);
         assert_eq!(explained(other.clone(), KeyOrigin::Link, "h:1", &home), other);
     }

@@ -30,10 +30,10 @@ pub fn mailbox() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
 pub enum Message {
     /// End the program with this exit code.
     Interrupt(u8),
+    /// The hub is connected; the connection has this number, and leads to this `HOST:PORT`.
+    Connected(u64, Box<ConnBox>, String),
     /// The code was exchanged for the hub's key and an invite.
     Redeemed(Redeemed),
-    /// The hub is connected; the connection has this number.
-    Connected(u64, Box<ConnBox>),
     /// The hub could not be reached.
     ConnectFailed(Failure),
     /// A line from the hub, on the connection of this number.

@@ -200,11 +200,11 @@ impl<W: Observer> ClientDriver<W> {
     fn take(&mut self, message: Message) {
         match message {
             Message::Interrupt(code) => self.handle(Input::Interrupt(code)),
+            Message::Connected(conn, connection, host) => self.connected(conn, connection.0, &host),
             Message::Redeemed(redeemed) => {
                 (self.hub.code, self.hub.key) = (None, Some(redeemed.key));
                 self.handle(Input::Invited(redeemed.invite));
             }
-            Message::Connected(conn, connection) => self.connected(conn, connection.0),
             Message::ConnectFailed(failure) => self.handle(Input::ConnectFailed(failure)),
             Message::HubLine(conn, line) if self.is_current(conn) => {
                 let before = self.session.replica().updates;
@@ -247,14 +247,15 @@ impl<W: Observer> ClientDriver<W> {
         self.hub.outgoing.as_ref().is_some_and(|(current, _)| *current == conn)
     }
 
-    fn connected(&mut self, conn: u64, connection: Conn) {
+    fn connected(&mut self, conn: u64, connection: Conn, host: &str) {
         let (key, address) = (connection.peer, connection.address.ip().to_canonical());
         self.reacher.set_hub(SocketAddr::new(address, connection.address.port()));
         let hub = &self.options.hub;
         let named = self.options.hub_key.is_some() || hub.key.is_some() || hub.code.is_some();
         if self.hub.key.replace(key) != Some(key) || named {
+            // Only for the host that was reached: a link can name hosts of others, whose pins are not its to change.
             // Without a pin, another key would not be noticed the next time, so the user must be told.
-            if let Err(failure) = self.options.folders.home.pins().pin_hub(&self.options.hub.host_port(), key) {
+            if let Err(failure) = self.options.folders.home.pins().pin_hub(host, key) {
                 complain("the hub's key cannot be remembered", &failure);
             }
         }
@@ -329,6 +330,11 @@ impl<W: Observer> ClientDriver<W> {
             }
             Output::Revoke(hash, to) => self.serving.contents.revoke(&hash, &to),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
+            Output::Whereabouts(whereabouts) => {
+                for control in self.fetching.running.values() {
+                    whereabouts.iter().for_each(|(key, address)| control.whereabouts(*key, *address));
+                }
+            }
             Output::CancelUpload(upload) => self.serving.server.cancel(upload),
             Output::Fetch(transfer, plan) => self.fetch(transfer, plan),
             Output::CancelFetch(transfer) => {

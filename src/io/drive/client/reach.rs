@@ -3,8 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use crate::io::net::resolve;
-use crate::protocol::JoinLink;
+use crate::protocol::{HostPort, JoinLink};
 
 /// Loopback, used until it is known where the hub is.
 const LOOPBACK: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -21,9 +23,16 @@ pub async fn reach(hub: &JoinLink, within: Option<Duration>) -> Option<IpAddr> {
 
 /// A host name for both kinds of loopback does not say which will be used.
 async fn local_address(hub: &JoinLink) -> Option<IpAddr> {
-    let Ok(addresses) = resolve(&hub.host, hub.port).await else {
+    let hosts = hub.hosts();
+    let mut resolving: JoinSet<_> =
+        hosts.into_iter().map(|HostPort { host, port }| async move { resolve(&host, port).await }).collect();
+    let mut addresses = Vec::new();
+    while let Some(resolved) = resolving.join_next().await {
+        addresses.extend(resolved.into_iter().flatten().flatten());
+    }
+    if addresses.is_empty() {
         return LOOPBACK;
-    };
+    }
     // Whichever part of 127.0.0.0/8 the hub listens on, the system connects from 127.0.0.1.
     let ours = |address: IpAddr| match address.to_canonical() {
         IpAddr::V4(v4) if v4.is_loopback() => Some(IpAddr::from(Ipv4Addr::LOCALHOST)),

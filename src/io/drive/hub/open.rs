@@ -1,6 +1,6 @@
 //! Opens everything that a hub needs, in order: store, port, files, threads.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,9 +17,12 @@ use crate::io::os::clock::{Clock, random, random_bytes};
 use crate::io::store::Store;
 use crate::io::store::passwords::Checker;
 use crate::io::store::writer::StoreWriter;
-use crate::protocol::limits::HubLimits;
+use crate::protocol::limits::{HubLimits, LINK_HOSTS};
 use crate::protocol::record::Loaded;
-use crate::protocol::{Failure, JoinLink, LogLine, Timestamp, log};
+use crate::protocol::{Failure, HostPort, JoinLink, LogLine, Timestamp, log};
+
+/// The addresses of this machine that are in a join link beside its name. Whoever has more says which with `--host`.
+const MOST_ADDRESSES: usize = 3;
 
 /// The options of a hub.
 #[derive(Debug, Clone)]
@@ -28,8 +31,8 @@ pub struct HubOptions {
     pub data: Option<PathBuf>,
     /// The address to listen on, for UDP and TCP. Port 0 takes a free one.
     pub address: SocketAddr,
-    /// The host in the join link, if it differs from the address.
-    pub host: Option<String>,
+    /// The hosts in the join link, if they differ from the address.
+    pub hosts: Vec<String>,
     /// Who may join. By default everybody, if only this machine can reach the hub; otherwise clients with an invite.
     pub access: Option<Access>,
     /// Which members may make invites, besides the hub's keeper.
@@ -60,7 +63,7 @@ impl Default for HubOptions {
         Self {
             data: None,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            host: None,
+            hosts: Vec::new(),
             access: None,
             inviters: Inviters::Nobody,
             limits: HubLimits::default(),
@@ -102,8 +105,8 @@ impl OpenHub {
         let (mut store, loaded) = options.data.as_deref().map_or_else(Store::ephemeral, Store::open)?;
         let identity = store.identity()?;
         let listener = Listener::bind(options.address, &identity, ListenLimits::default())?;
-        let link = join_link(options.host.clone(), listener.local_addr(), &identity);
-        store.remember_address(&link.host_port())?;
+        let link = join_link(options.hosts.clone(), listener.local_addr(), &identity);
+        store.remember_address(&link.all_hosts())?;
         let (mailbox, messages) = mailbox();
         let files = match (&files, options.copies) {
             (None, None) => None,
@@ -206,10 +209,31 @@ impl OpenHub {
     }
 }
 
-fn join_link(host: Option<String>, address: SocketAddr, identity: &Identity) -> JoinLink {
-    let host = host.unwrap_or_else(|| match address.ip().is_unspecified() {
-        true => rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        false => address.ip().to_string(),
-    });
-    JoinLink { name: None, host, port: address.port(), key: Some(identity.key), invite: None, code: None }
+fn join_link(hosts: Vec<String>, address: SocketAddr, identity: &Identity) -> JoinLink {
+    let port = address.port();
+    let hosts = match (hosts.is_empty(), address.ip().is_unspecified()) {
+        (false, _) => hosts,
+        (true, true) => hosts_of_this_machine(address.is_ipv6()),
+        (true, false) => vec![address.ip().to_string()],
+    };
+    let mut hosts = hosts.into_iter().map(|host| HostPort { host, port }).take(LINK_HOSTS);
+    let host = hosts.next().map_or_else(String::new, |first| first.host);
+    JoinLink { name: None, host, port, others: hosts.collect(), key: Some(identity.key), invite: None, code: None }
+}
+
+/// The name of this machine, which may be known in its network, and addresses at which it can be reached from there.
+fn hosts_of_this_machine(with_ipv6: bool) -> Vec<String> {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    // Without them, the name is all that there is to say.
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let addresses = interfaces.iter().map(if_addrs::Interface::ip).filter(|ip| is_for_others(*ip, with_ipv6));
+    std::iter::once(name).chain(addresses.take(MOST_ADDRESSES).map(|ip| ip.to_string())).collect()
+}
+
+/// Whether others can reach this address of ours.
+fn is_for_others(ip: IpAddr, with_ipv6: bool) -> bool {
+    match ip {
+        IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local() && !v4.is_unspecified(),
+        IpAddr::V6(v6) => with_ipv6 && !v6.is_loopback() && !v6.is_unicast_link_local() && !v6.is_unspecified(),
+    }
 }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
+use super::greeting::greeted;
 use super::lines::{Lines, Report};
 use super::reacher::{FromHub, Reacher, Serve, ToHub};
-use crate::core::reach::{Answering, AnsweringInput, AnsweringOutput, Line, Met};
+use crate::core::reach::{Answering, AnsweringInput, AnsweringOutput, Greeter, Met};
 use crate::io::os::clock::until;
-use crate::protocol::wire::{MEETING_GREETING, MeetAt};
+use crate::protocol::wire::MeetAt;
 use crate::protocol::{PublicKey, Route};
 
 /// Comes to a meeting and serves what stands, until it is over.
@@ -33,10 +33,11 @@ pub(super) async fn answer(
                 AnsweringOutput::Tell(meeting, inner) => {
                     reacher.tell_hub(ToHub::MeetAt(MeetAt { meet_at: meeting, inner })).await;
                 }
-                AnsweringOutput::Dial(line, place) => lines.dial(line, place),
+                AnsweringOutput::Dial(line, place) => lines.dial(line, place, machine.is_near(line)),
                 AnsweringOutput::Serve(line, route) => {
                     if let Some(tcp) = lines.take(line) {
-                        tokio::spawn(hand_over(tcp, line, (peer, route), serve.clone()));
+                        let greeter = machine.greeter(line);
+                        tokio::spawn(hand_over(tcp, greeter, (peer, route), serve.clone()));
                     }
                 }
                 AnsweringOutput::Over => return,
@@ -67,13 +68,10 @@ pub(super) async fn answer(
     }
 }
 
-/// Greets, and lets the server of what is wanted do the rest.
-async fn hand_over(mut tcp: TcpStream, line: Line, (peer, route): (PublicKey, Route), serve: Arc<Serve>) {
-    let greeted = match line {
-        Line::Half => Ok(()),
-        Line::Direct | Line::Dialled(_) | Line::Came(_) => tcp.write_all(MEETING_GREETING).await,
-    };
-    if let Ok(tcp) = greeted.and_then(|()| tcp.into_std()) {
-        serve(tcp, peer, route);
+/// Lets the server of what is wanted do the rest after the greeting.
+async fn hand_over(tcp: TcpStream, greeter: Greeter, (peer, route): (PublicKey, Route), serve: Arc<Serve>) {
+    match greeted(tcp, greeter).await {
+        Ok(tcp) => serve(tcp, peer, route),
+        Err(e) => tracing::debug!(%e, "what was dialled for a meeting does not greet"),
     }
 }

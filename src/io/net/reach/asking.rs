@@ -1,26 +1,19 @@
 //! Drives one race for a connection that is wanted here.
 
 use std::collections::HashMap;
-use std::net::TcpStream as StdStream;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::timeout;
 
+use super::greeting::greeted;
 use super::lines::{Lines, Report};
 use super::reacher::{FromHub, Reacher, Target, ToHub};
 use super::{Proving, Reached};
 use crate::core::reach::{Asking, AskingInput, AskingOutput, Line, Wanted};
 use crate::io::os::clock::until;
-use crate::protocol::wire::{MEETING_GREETING, Meet, MeetAt};
+use crate::protocol::wire::{Meet, MeetAt};
 use crate::protocol::{ErrorCode, Failure};
-
-/// How long the other side may take to greet on a connection that stands.
-const GREETING: Duration = Duration::from_secs(3);
 
 /// What proving a key has come to.
 type Proved<S> = (Line, Result<S, Failure>);
@@ -81,7 +74,8 @@ impl<P: Proving> Race<P> {
                     self.begin(Line::Direct, dialling);
                 }
                 AskingOutput::Ask => {
-                    let meet = Meet { meet: self.target.peer, name: None, ask: self.ask, purpose: self.target.purpose };
+                    let (peer, purpose) = (self.target.peer, self.target.purpose);
+                    let meet = Meet { meet: peer, name: None, ask: self.ask, purpose };
                     self.proving.meets();
                     self.reacher.tell_hub(ToHub::Meet(meet)).await;
                 }
@@ -92,7 +86,7 @@ impl<P: Proving> Race<P> {
                 AskingOutput::Tell(meeting, inner) => {
                     self.reacher.tell_hub(ToHub::MeetAt(MeetAt { meet_at: meeting, inner })).await;
                 }
-                AskingOutput::Dial(line, place) => self.lines.dial(line, place),
+                AskingOutput::Dial(line, place) => self.lines.dial(line, place, self.machine.is_near(line)),
                 AskingOutput::Prove(line) => self.prove(line),
                 AskingOutput::Use(line, route) => {
                     tracing::debug!(peer = %self.target.peer, ?line, %route, "reached");
@@ -134,7 +128,10 @@ impl<P: Proving> Race<P> {
                 Some(AskingInput::Open(line))
             }
             Report::Came(tcp, from) => self.lines.take_in(tcp).map(|line| AskingInput::Came(line, from)),
-            Report::Failed(line, failure) => Some(AskingInput::Failed(line, failure)),
+            Report::Failed(line, failure) => {
+                tracing::debug!(?line, %failure, "a line of a race does not stand");
+                Some(AskingInput::Failed(line, failure))
+            }
         }
     }
 
@@ -150,10 +147,9 @@ impl<P: Proving> Race<P> {
 
     fn prove(&mut self, line: Line) {
         let Some(tcp) = self.lines.take(line) else { return };
-        let proving = self.proving.clone();
+        let (proving, greeter) = (self.proving.clone(), self.machine.greeter(line));
         self.begin(line, async move {
-            let greets = line != Line::Half;
-            let tcp = greeted(tcp, greets).await.map_err(|e| broke(&e))?;
+            let tcp = greeted(tcp, greeter).await.map_err(|e| broke(&e))?;
             proving.prove(tcp).await
         });
     }
@@ -165,19 +161,6 @@ impl<P: Proving> Race<P> {
         });
         self.provers.insert(line, task);
     }
-}
-
-/// Waits for the greeting, if there is one to come.
-async fn greeted(mut tcp: TcpStream, greets: bool) -> std::io::Result<StdStream> {
-    if greets {
-        let mut greeting = [0; MEETING_GREETING.len()];
-        let read = timeout(GREETING, tcp.read_exact(&mut greeting)).await;
-        read.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))?;
-        if greeting != MEETING_GREETING {
-            return Err(std::io::ErrorKind::InvalidData.into());
-        }
-    }
-    tcp.into_std()
 }
 
 fn broke(e: &std::io::Error) -> Failure {

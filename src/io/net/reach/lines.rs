@@ -73,9 +73,12 @@ impl Lines {
         Ok((number, look_around(Some(hub.ip()))))
     }
 
-    /// Dials from the meeting's port.
-    pub(super) fn dial(&mut self, line: Line, to: SocketAddr) {
-        let Some(local) = self.port.as_ref().map(|port| port.local()) else { return };
+    /// Dials from the meeting's port, or from one of its own if the line is near.
+    pub(super) fn dial(&mut self, line: Line, to: SocketAddr, near: bool) {
+        let Some(mut local) = self.port.as_ref().map(|port| port.local()) else { return };
+        if near {
+            local.set_port(0);
+        }
         self.begin(line, dial(local, to));
     }
 

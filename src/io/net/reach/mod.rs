@@ -7,12 +7,14 @@
 //! | `asking.rs` | a race for a connection that is wanted here |
 //! | `answering.rs` | a meeting that another client has asked for |
 //! | `lines.rs` | the connections of one race or meeting, while they are dialled and when they stand |
+//! | `greeting.rs` | who says first that it is a potluck, and waiting for it |
 //! | `port.rs` | the fresh port of one meeting |
 //! | `talk.rs` | connections of lines over what a race has brought |
 //! | `surroundings.rs` | the addresses and routers of this machine |
 
 mod answering;
 mod asking;
+mod greeting;
 mod lines;
 mod port;
 mod reacher;

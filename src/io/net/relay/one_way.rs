@@ -32,11 +32,16 @@ enum Between {
 }
 
 impl Between {
-    fn new() -> Self {
+    /// A pipe if there is one to be had, otherwise a buffer.
+    fn pipe() -> Self {
         #[cfg(target_os = "linux")]
         if let Ok((to, from)) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC) {
             return Self::Pipe { from, to };
         }
+        Self::buffer()
+    }
+
+    fn buffer() -> Self {
         Self::Buffer { bytes: vec![0; BUFFER].into_boxed_slice(), start: 0 }
     }
 
@@ -79,15 +84,25 @@ fn splice(from: impl std::os::fd::AsFd, to: impl std::os::fd::AsFd, most: usize)
 /// # Errors
 /// What broke one of the two.
 pub(super) async fn pass(from: &TcpStream, to: &TcpStream, rates: &[Arc<ByteRate>], moved: &Moved) -> io::Result<()> {
+    pass_through(from, to, Between::pipe, rates, moved).await
+}
+
+async fn pass_through(
+    from: &TcpStream,
+    to: &TcpStream,
+    between: fn() -> Between,
+    rates: &[Arc<ByteRate>],
+    moved: &Moved,
+) -> io::Result<()> {
     let most = rates.iter().map(|rate| rate.portion()).min().unwrap_or(PORTION);
-    let mut between = None;
+    let mut made = None;
     loop {
         from.readable().await?;
         while let Some(at) = rates.iter().filter_map(|rate| rate.wait()).max() {
             sleep_until(at.into()).await;
         }
         // Connections over which nothing goes need no pipe.
-        let between = between.get_or_insert_with(Between::new);
+        let between = made.get_or_insert_with(between);
         let mut held = match between.fill(from, most) {
             Ok(0) => return SockRef::from(to).shutdown(Shutdown::Write),
             Ok(held) => held,
@@ -111,4 +126,38 @@ pub(super) async fn pass(from: &TcpStream, to: &TcpStream, rates: &[Arc<ByteRate
 /// Whether an error only says that nothing can be moved now.
 fn is_nothing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Both ends of a connection.
+    async fn connection() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (dialled, accepted) =
+            tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), async { listener.accept().await });
+        (dialled.unwrap(), accepted.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn bytes_and_their_end_are_passed_on_through_a_pipe_and_without_one() {
+        let mut bytes = vec![0; 1_000_003];
+        blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+        for between in [Between::pipe, Between::buffer] {
+            let ((mut source, from), (to, mut sink)) = (connection().await, connection().await);
+            let (moved, mut got, slow) = (Moved::default(), Vec::new(), [Arc::new(ByteRate::new(20_000_000))]);
+            let send = async {
+                source.write_all(&bytes).await.unwrap();
+                source.shutdown().await.unwrap();
+            };
+            let passing = pass_through(&from, &to, between, &slow, &moved);
+            let (passed, (), read) = tokio::join!(passing, send, sink.read_to_end(&mut got));
+            assert!(passed.is_ok() && read.unwrap() == bytes.len() && got == bytes);
+            assert_eq!(moved.bytes(), bytes.len() as u64);
+        }
+    }
 }

@@ -134,24 +134,24 @@ fn fake(seed: u8, answer: impl Fn(&mut ServerStream, DataRequest) + Send + Sync 
     })
 }
 
-/// The same, and it breaks off when `answer` says false.
+/// The same, and it breaks off and is gone when `answer` says false: whoever dials it again gets no handshake.
 fn fake_while(seed: u8, answer: impl Fn(&mut ServerStream, DataRequest) -> bool + Send + Sync + 'static) -> Source {
     let identity = Identity::from_seed([seed; 32]);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let source = Source { name: "fake".into(), address, key: identity.key, has: None };
     let config = Arc::new(server_config(&identity, DATA_ALPN));
-    let answer = Arc::new(answer);
+    let (answer, gone) = (Arc::new(answer), Cancel::default());
     std::thread::spawn(move || {
-        for tcp in listener.incoming() {
-            let (answer, config) = (answer.clone(), config.clone());
+        for tcp in listener.incoming().filter(|_| !gone.is_cancelled()) {
+            let (answer, config, gone) = (answer.clone(), config.clone(), gone.clone());
             std::thread::spawn(move || {
                 let deadline = Instant::now() + Duration::from_secs(60);
                 let tcp = Arc::new(tcp.unwrap());
                 let Ok(mut stream) = ServerStream::accept(tcp, config, Cancel::default(), deadline) else { return };
                 while let Ok(Some(line)) = stream.read_line() {
                     if !answer(&mut stream, serde_json::from_slice(&line).unwrap()) {
-                        return;
+                        return gone.cancel();
                     }
                 }
             });

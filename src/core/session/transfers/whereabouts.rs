@@ -1,0 +1,50 @@
+//! Where the people are from whom something is fetched, as the roster tells it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::Transfers;
+use crate::core::session::Output;
+use crate::core::session::context::Context;
+use crate::protocol::{Client, Direction, Presence, PublicKey};
+
+impl Transfers {
+    /// People are here, perhaps elsewhere than before, or have left; `is_here` says whether anybody is here with a key.
+    pub(in crate::core::session) fn people_changed(
+        &mut self,
+        cx: &mut Context,
+        changed: &[Client],
+        is_here: impl Fn(&PublicKey) -> bool,
+    ) {
+        let mut whereabouts = Vec::new();
+        for client in changed {
+            match client.state {
+                Presence::Online => {
+                    whereabouts.push((client.key, Some(SocketAddr::new(client.address, client.port))));
+                }
+                Presence::Offline if !is_here(&client.key) => whereabouts.push((client.key, None)),
+                // They may be back, or are here under another name.
+                Presence::Away | Presence::Offline => {}
+            }
+        }
+        if whereabouts.is_empty() {
+            return;
+        }
+        for plan in self.running.values_mut().filter_map(|running| running.queued.as_mut()) {
+            let moved = |(key, address): &(PublicKey, Option<SocketAddr>)| {
+                plan.sources.iter().any(|source| source.key == *key && address.is_some_and(|at| at != source.address))
+            };
+            let moved: Vec<_> = whereabouts.iter().filter(|known| moved(known)).copied().collect();
+            if moved.is_empty() {
+                continue;
+            }
+            for source in &mut Arc::make_mut(plan).sources {
+                let found = moved.iter().find(|(key, _)| *key == source.key).and_then(|(_, address)| *address);
+                source.address = found.unwrap_or(source.address);
+            }
+        }
+        if self.running.values().any(|running| running.direction == Direction::Down && running.queued.is_none()) {
+            cx.output(Output::Whereabouts(whereabouts));
+        }
+    }
+}
