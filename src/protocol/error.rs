@@ -107,6 +107,7 @@ error_codes! {
     AlreadyRegistered, "already-registered", Never, exit 1, "You are registered already.", "`dereg` leaves first.";
 
     NoSuchInvite, "no-such-invite", AfterChange, exit 1, "There is no such invite.", "`potluck invite list` shows them.";
+    NotAllowed, "not-allowed", AfterChange, exit 4, "You may not make invites at this hub.", "Ask the hub's keeper: `potluck invite add` makes one, and `potluck serve --may-invite NAME` lets you.";
     WrongCode, "wrong-code", AfterChange, exit 4, "The code was wrong, and is void now.", "Ask whoever made it for another one.";
     CodeVoid, "code-void", AfterChange, exit 4, "The code is not good any more.", "Ask whoever made it for another one.";
     NoSuchCode, "no-such-code", AfterChange, exit 4, "There is no code of that number here.", "Check the number, and the address of the hub; or ask whoever made it for another one.";
