@@ -18,6 +18,7 @@ mod fetcher;
 mod lane;
 mod limits;
 mod local_peer;
+mod pool;
 mod reach;
 mod run;
 mod serve;
