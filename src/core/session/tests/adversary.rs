@@ -3,13 +3,12 @@
 //!
 //! `POTLUCK_RUNS=1000000 cargo test --lib session::tests::adversary` plays for hours, `POTLUCK_SEED=<seed>` one run again.
 
-use crate::protocol::Route;
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::core::time::Rng;
 use crate::protocol::name::NameKey;
-use crate::protocol::{Event, PublicKey};
+use crate::protocol::{Event, PublicKey, Route};
 
 const NAMES: [&str; 4] = ["anna", "erin", "dora", "hub"];
 
