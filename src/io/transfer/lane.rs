@@ -9,13 +9,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::driver::{Dial, Driver, NumberedWriter};
+use super::pool::Reached;
 use super::reach::reach;
 use super::socket::{Broken, Hangup};
-use super::stream::ClientStream;
 use crate::core::fetch::{Input, Job, Lane, LaneError, Output};
 use crate::io::content::Incoming;
 use crate::protocol::data::{DataRequest, MAX_SEGMENT, TOKEN_DIGITS, to_line};
-use crate::protocol::{ErrorCode, Failure, Route};
+use crate::protocol::{ErrorCode, Failure, PublicKey};
 
 /// How long one read or write may take, if the machine has not broken the lane off long before.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -89,9 +89,16 @@ pub(super) fn run_lane(driver: &Driver<'_>, dial: Dial, hangup: Hangup) {
 
 fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop> {
     let local = driver.fetcher.local;
-    let content = driver.content_of(to.job);
-    let (mut stream, route) = reach(to, content, local, &hangup).map_err(not_dialled)?;
-    stream.set_patience(PATIENCE);
+    let mut reached = match driver.pool.take(&to.key) {
+        Some(reached) => reached,
+        None => {
+            let content = driver.content_of(to.job);
+            let (stream, route) = reach(to, content, local, &hangup).map_err(not_dialled)?;
+            Reached::new(stream, route)
+        }
+    };
+    reached.stream.set_hangup(hangup);
+    reached.stream.set_patience(PATIENCE);
     let (mut work, token) = match to.job {
         Job::Files => {
             let writer = driver.writer().ok_or_else(|| fatal(ErrorCode::Internal.into()))?;
@@ -107,7 +114,7 @@ fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop
         }
     };
     if let Some(down) = local.rates.down.clone() {
-        stream.limits.receive_at(down, to_line(&DataRequest::Wait { transfer: token.clone() }), KEEP_ALIVE);
+        reached.stream.limits.receive_at(down, to_line(&DataRequest::Wait { transfer: token.clone() }), KEEP_ALIVE);
     }
     let room = match &work {
         Work::Chunks(incoming) if incoming.is_gathered() => incoming.chunking.chunk_size().max(PIECE as u64) as usize,
@@ -116,15 +123,17 @@ fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop
     let mut connection = LaneConnection {
         driver,
         lane: to.lane,
-        stream,
+        key: to.key,
+        reached,
         token,
         asked: VecDeque::new(),
+        rests: false,
         segment: 0,
         buffer: vec![0; room],
         arrived: 0,
         meter: Meter { driver, lane: to.lane, bytes: 0, reported: Instant::now() },
     };
-    let ended = connection.obey(&mut work, route);
+    let ended = connection.obey(&mut work);
     if let Work::Files(writer) = &work {
         driver.free_writer(writer);
     }
@@ -170,10 +179,13 @@ impl Meter<'_, '_> {
 struct LaneConnection<'a, 'd> {
     driver: &'a Driver<'d>,
     lane: Lane,
-    stream: ClientStream,
+    key: PublicKey,
+    reached: Reached,
     token: String,
     /// What was asked for and has not come yet, in order.
     asked: VecDeque<Range<u32>>,
+    /// It was told to end when nothing was outstanding.
+    rests: bool,
     /// The bytes of the current segment that have not come yet.
     segment: u64,
     /// What came last, and how long it is.
@@ -184,9 +196,9 @@ struct LaneConnection<'a, 'd> {
 
 impl<'d> LaneConnection<'_, 'd> {
     /// Does what the lane is told, until it is told to end.
-    fn obey(&mut self, work: &mut Work<'d>, route: Route) -> Result<(), Stop> {
+    fn obey(&mut self, work: &mut Work<'d>) -> Result<(), Stop> {
         let mut orders = VecDeque::new();
-        self.driver.report_of(self.lane, Input::Connected(self.lane, route), &mut orders);
+        self.driver.report_of(self.lane, Input::Connected(self.lane, self.reached.route), &mut orders);
         loop {
             while let Some(order) = orders.pop_front() {
                 self.follow(order, &mut *work, &mut orders)?;
@@ -197,6 +209,7 @@ impl<'d> LaneConnection<'_, 'd> {
                 (None, _) => {
                     self.driver.wait_for_orders(self.lane, &mut orders);
                     if orders.is_empty() {
+                        self.rests = true;
                         return Err(Stop::Told);
                     }
                 }
@@ -214,7 +227,12 @@ impl<'d> LaneConnection<'_, 'd> {
                 let bytes = incoming.chunking.span(run.clone());
                 let (transfer, file) = (self.token.clone(), incoming.name.clone());
                 let ranges = vec![[bytes.start, bytes.end]];
-                self.stream.send(&to_line(&DataRequest::Ranges { transfer, hash: incoming.hash, file, ranges }))?;
+                self.reached.stream.send(&to_line(&DataRequest::Ranges {
+                    transfer,
+                    hash: incoming.hash,
+                    file,
+                    ranges,
+                }))?;
                 self.asked.push_back(run);
             }
             (Output::AskFiles(_, files), Work::Files(_)) => {
@@ -222,12 +240,18 @@ impl<'d> LaneConnection<'_, 'd> {
                 let named = planned.map(|planned| (planned.hash, planned.file.clone())).collect();
                 let (transfer, folder) = (self.token.clone(), self.driver.plan.name.clone());
                 let (hash, size) = (self.driver.plan.hash, self.driver.streamed);
-                self.stream.send(&to_line(&DataRequest::Files { transfer, folder, hash, size, files: named }))?;
+                self.reached.stream.send(&to_line(&DataRequest::Files {
+                    transfer,
+                    folder,
+                    hash,
+                    size,
+                    files: named,
+                }))?;
                 self.asked.extend(files.iter().map(|file| *file..*file + 1));
             }
             (Output::Write(_, piece), work) => self.write(piece, work, orders)?,
             (Output::KeepAlive(_), _) => {
-                self.stream.send(&to_line(&DataRequest::Wait { transfer: self.token.clone() }))?;
+                self.reached.stream.send(&to_line(&DataRequest::Wait { transfer: self.token.clone() }))?;
             }
             // These are not for lanes of this kind, or are told otherwise.
             (
@@ -269,15 +293,16 @@ impl<'d> LaneConnection<'_, 'd> {
     /// Tells the source that its part is done. What was asked for and is not needed any more is taken in elsewhere:
     /// nobody waits for it.
     fn part_in_peace(mut self) {
-        self.stream.uncancel();
-        self.stream.set_patience(LEFTOVERS);
-        if self.stream.send(&to_line(&DataRequest::Done { transfer: self.token })).is_err() {
+        self.reached.stream.uncancel();
+        self.reached.stream.set_patience(LEFTOVERS);
+        if self.reached.stream.send(&to_line(&DataRequest::Done { transfer: self.token })).is_err() {
             return;
         }
-        let stream = self.stream;
         if self.asked.is_empty() {
-            return stream.finish();
+            let reached = if self.rests { self.driver.pool.give(self.key, self.reached) } else { Some(self.reached) };
+            return reached.into_iter().for_each(|reached| reached.stream.finish());
         }
+        let stream = self.reached.stream;
         // Without a thread the connection is cut, and the source counts it as broken off.
         let _ = thread::Builder::new().name("data-drain".into()).spawn(move || stream.linger(LEFTOVERS));
     }

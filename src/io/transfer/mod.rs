@@ -19,6 +19,7 @@ mod fetcher;
 mod lane;
 mod limits;
 mod local_peer;
+mod pool;
 mod reach;
 mod run;
 mod serve;

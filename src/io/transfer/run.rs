@@ -51,7 +51,10 @@ fn watch<'scope, 'env>(
             driver.stop.cancel();
             driver.handle(&mut state, Input::Cancel);
         }
-        news.into_iter().for_each(|news| driver.handle(&mut state, news));
+        for news in news {
+            driver.pool.heed(&news);
+            driver.handle(&mut state, news);
+        }
         let now = driver.now();
         let due = state.machine.next_timeout();
         if due.is_some_and(|at| at <= now) {

@@ -59,7 +59,7 @@ impl LaneConnection<'_, '_> {
             }
             let part = (out.len() - at).min(self.segment as usize);
             let meter = &mut self.meter;
-            self.stream.read_exact_noting(&mut out[at..at + part], &mut |bytes| meter.note(bytes))?;
+            self.reached.stream.read_exact_noting(&mut out[at..at + part], &mut |bytes| meter.note(bytes))?;
             self.segment -= part as u64;
             at += part;
         }
@@ -84,7 +84,7 @@ impl LaneConnection<'_, '_> {
             self.buffer.resize(length, 0);
         }
         let meter = &mut self.meter;
-        self.stream.read_exact_noting(&mut self.buffer[..length], &mut |bytes| meter.note(bytes))?;
+        self.reached.stream.read_exact_noting(&mut self.buffer[..length], &mut |bytes| meter.note(bytes))?;
         if *blake3::hash(&self.buffer[..length]).as_bytes() != planned.hash.0 {
             return Err(lied("The source sent other bytes than it promised."));
         }
@@ -122,7 +122,7 @@ impl LaneConnection<'_, '_> {
     pub(super) fn receive_manifest(&mut self, incoming: &Incoming) -> Result<bool, Stop> {
         let (hash, chunking) = (incoming.hash, incoming.chunking);
         let (transfer, file) = (self.token.clone(), incoming.name.clone());
-        self.stream.send(&to_line(&DataRequest::Manifest { transfer, hash, file }))?;
+        self.reached.stream.send(&to_line(&DataRequest::Manifest { transfer, hash, file }))?;
         let answer = self.read_answer()?;
         let DataAnswer::Manifest { size, chunk_size, chunks } = answer else { return Err(unexpected(answer)) };
         let other = Chunking::checked(size, chunk_size, chunks).filter(|other| other.size() == chunking.size());
@@ -134,7 +134,7 @@ impl LaneConnection<'_, '_> {
         // Only what we know already decides how much memory this takes.
         let mut bytes = vec![0; chunking.count() as usize * 32];
         let meter = &mut self.meter;
-        self.stream.read_exact_noting(&mut bytes, &mut |bytes| meter.note(bytes))?;
+        self.reached.stream.read_exact_noting(&mut bytes, &mut |bytes| meter.note(bytes))?;
         let (manifest, _) = bytes.as_chunks::<32>();
         if !verify_manifest(hash, chunking, manifest) {
             return Err(lied("The source sent a list of chunks that is not the file's."));
@@ -149,7 +149,7 @@ impl LaneConnection<'_, '_> {
         while bytes > 0 {
             let piece = bytes.min(buffer.len() as u64);
             let meter = &mut self.meter;
-            self.stream.read_exact_noting(&mut buffer[..piece as usize], &mut |bytes| meter.note(bytes))?;
+            self.reached.stream.read_exact_noting(&mut buffer[..piece as usize], &mut |bytes| meter.note(bytes))?;
             bytes -= piece;
         }
         Ok(())
@@ -157,7 +157,7 @@ impl LaneConnection<'_, '_> {
 
     fn read_answer(&mut self) -> Result<DataAnswer, Stop> {
         let meter = &mut self.meter;
-        let line = self.stream.read_line_noting(&mut |bytes| meter.note(bytes))?.ok_or(Broken::Closed)?;
+        let line = self.reached.stream.read_line_noting(&mut |bytes| meter.note(bytes))?.ok_or(Broken::Closed)?;
         serde_json::from_slice(&line).map_err(|_| broke("The other client broke the protocol."))
     }
 }

@@ -5,6 +5,7 @@ mod folder_hostile;
 mod hostile;
 mod limits;
 mod places;
+mod pooled;
 mod resume;
 mod swarm;
 mod targets;
