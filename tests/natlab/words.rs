@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{Process, content};
 
 /// The ways that clients find for files.
-const FILES: &[Route] = &[Route::Direct];
+const FILES: &[Route] = &[Route::Direct, Route::Punched, Route::Relayed];
 /// The ways that they find to talk without the hub.
 const PRIVATE: &[Route] = &[Route::Direct, Route::Punched, Route::Relayed];
 

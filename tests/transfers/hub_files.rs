@@ -197,7 +197,7 @@ fn a_copy_can_be_had_when_its_owner_is_gone_and_goes_when_it_is_withdrawn() {
         let offers = table_with(&mut peer, |offers| !offers.is_empty());
         assert_eq!((&offers[0]["owner"], &offers[0]["kept"]), (&json!("erin"), &json!(true)));
         let done = peer.must(get("song", "erin"), "transfer-completed");
-        assert_eq!(done["sources"], json!([{"peer": "hub", "bytes": song.len()}]));
+        assert_eq!(done["sources"], json!([{"peer": "hub", "bytes": song.len(), "route": "direct"}]));
         assert_eq!(peer.place.got("song"), song);
         peer.kill();
         if restart {
@@ -212,7 +212,7 @@ fn a_copy_can_be_had_when_its_owner_is_gone_and_goes_when_it_is_withdrawn() {
     let offers = table_with(&mut dora, |offers| !offers.is_empty() && offers[0]["kept"] != json!(true));
     assert_eq!(names(&offers), BTreeSet::from(["song of erin".to_owned()]));
     let done = dora.must(get("song", "erin"), "transfer-completed");
-    assert_eq!(done["sources"], json!([{"peer": "erin", "bytes": song.len()}]));
+    assert_eq!(done["sources"], json!([{"peer": "erin", "bytes": song.len(), "route": "direct"}]));
     erin.must(json!({"request": "withdraw", "files": ["song"]}), "withdrawn");
     ask_until(&mut erin, "the copy is removed", || copies(&scene).is_empty());
     erin.quit();
