@@ -70,3 +70,28 @@ fn a_transfer_goes_on_by_itself_when_an_address_changes() {
         });
     });
 }
+
+#[test]
+fn a_transfer_goes_on_through_the_hub_when_its_way_is_cut() {
+    in_lab(a_transfer_goes_on_through_the_hub_when_its_way_is_cut, "--a cone --b cone", |lab| {
+        let running = Running::start(lab);
+        lab.change(&["part"]);
+        running.completes();
+    });
+}
+
+#[test]
+fn what_was_interrupted_goes_on_over_another_way() {
+    in_lab(what_was_interrupted_goes_on_over_another_way, "--a cone --b cone", |lab| {
+        let Running { hub, dora, mut erin, bytes, .. } = Running::start(lab);
+        dora.kill();
+        lab.change(&["part"]);
+        let mut dora = lab.client("a", &hub, "dora", &[]);
+        let done = dora.must(json!({"request": "get", "file": "a.bin"}), "transfer-completed");
+        assert!(done["resumed"].as_u64().is_some_and(|resumed| resumed > 0), "{done}");
+        assert!(dora.place.got("a.bin") == bytes, "a.bin has other bytes");
+        dora.quit();
+        erin.must(json!({"request": "status"}), "status");
+        erin.quit();
+    });
+}
