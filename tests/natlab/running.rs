@@ -95,3 +95,36 @@ fn what_was_interrupted_goes_on_over_another_way() {
         erin.quit();
     });
 }
+
+/// Two may meet ten times a minute, which bounds neither files nor folders.
+#[test]
+fn many_files_one_after_another_need_few_meetings() {
+    let test = many_files_one_after_another_need_few_meetings;
+    at_once(["--a cone --b cone", "--a cone --b symmetric"], |options| {
+        in_lab(test, options, |lab| {
+            let hub = lab.hub(&[]);
+            let mut dora = lab.client("a", &hub, "dora", &[]);
+            let mut erin = lab.client("b", &hub, "erin", &[]);
+            let files: Vec<String> = (0..24).map(|number| format!("{number}.bin")).collect();
+            for file in &files {
+                erin.offer(file, &content(file, 30_000));
+            }
+            // Some one by one, and then all that are left at once.
+            let (one_by_one, at_once) = files.split_at(12);
+            for file in one_by_one {
+                dora.must(json!({"request": "get", "file": file}), "transfer-completed");
+            }
+            let asked: Vec<u64> =
+                at_once.iter().map(|file| dora.send(json!({"request": "get", "file": file}))).collect();
+            for id in asked {
+                let done = dora.answer(id);
+                assert_eq!(done["event"], "transfer-completed", "{done}");
+            }
+            for file in &files {
+                assert!(dora.place.got(file) == content(file, 30_000), "{file} has other bytes");
+            }
+            dora.quit();
+            erin.quit();
+        });
+    });
+}

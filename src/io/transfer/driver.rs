@@ -62,6 +62,8 @@ pub(super) struct DriverState {
     pub(super) incoming: Option<Arc<Incoming>>,
     /// The numbers of the [`NumberedWriter`]s in use.
     writers: BTreeSet<usize>,
+    /// To whom there was a connection already, or a try.
+    dialled: BTreeSet<PublicKey>,
 }
 
 /// The mailbox of one lane: what the machine wants of it and its thread has not fetched yet.
@@ -104,10 +106,17 @@ impl<'a> Driver<'a> {
             notes: VecDeque::new(),
             incoming: None,
             writers: BTreeSet::new(),
+            dialled: BTreeSet::new(),
         };
         let (started, stop, state) = (Instant::now(), Cancel::default(), Mutex::new(state));
         let (changed, disk) = (Condvar::new(), Condvar::new());
         Self { plan, fetcher, downloads, streamed, small, started, stop, state, changed, disk }
+    }
+
+    /// Whether this is the transfer's first connection to this source. A later one is in place of one that broke or is to
+    /// be better, so it is made anew.
+    pub(super) fn is_first_to(&self, key: PublicKey) -> bool {
+        self.lock().dialled.insert(key)
     }
 
     /// Writes a small file under its final name, and from then on serves it to others. `file` is its index in the plan.

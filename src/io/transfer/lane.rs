@@ -15,7 +15,7 @@ use super::stream::ClientStream;
 use crate::core::fetch::{Input, Job, Lane, LaneError, Output};
 use crate::io::content::Incoming;
 use crate::protocol::data::{DataRequest, MAX_SEGMENT, TOKEN_DIGITS, to_line};
-use crate::protocol::{ErrorCode, Failure, Route};
+use crate::protocol::{ErrorCode, Failure, PublicKey, Route};
 
 /// How long one read or write may take, if the machine has not broken the lane off long before.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -90,7 +90,14 @@ pub(super) fn run_lane(driver: &Driver<'_>, dial: Dial, hangup: Hangup) {
 fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop> {
     let local = driver.fetcher.local;
     let content = driver.content_of(to.job);
-    let (mut stream, route) = reach(to, content, local, &hangup).map_err(not_dialled)?;
+    let spare = if driver.is_first_to(to.key) { local.spares.take(&to.key) } else { None };
+    let (mut stream, route) = match spare {
+        Some((mut stream, route)) => {
+            stream.set_hangup(hangup);
+            (stream, route)
+        }
+        None => reach(to, content, local, &hangup).map_err(not_dialled)?,
+    };
     stream.set_patience(PATIENCE);
     let (mut work, token) = match to.job {
         Job::Files => {
@@ -130,7 +137,7 @@ fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop
     }
     match ended {
         Err(Stop::Told) if driver.closes(to.lane) => {
-            connection.part_in_peace();
+            connection.part_in_peace(to.key, route);
             Ok(())
         }
         other => other,
@@ -268,15 +275,15 @@ impl<'d> LaneConnection<'_, 'd> {
 
     /// Tells the source that its part is done. What was asked for and is not needed any more is taken in elsewhere:
     /// nobody waits for it.
-    fn part_in_peace(mut self) {
+    fn part_in_peace(mut self, key: PublicKey, route: Route) {
         self.stream.uncancel();
         self.stream.set_patience(LEFTOVERS);
         if self.stream.send(&to_line(&DataRequest::Done { transfer: self.token })).is_err() {
             return;
         }
         let stream = self.stream;
-        if self.asked.is_empty() {
-            return stream.finish();
+        if self.asked.is_empty() && self.segment == 0 {
+            return self.driver.fetcher.local.spares.keep(key, route, stream);
         }
         // Without a thread the connection is cut, and the source counts it as broken off.
         let _ = thread::Builder::new().name("data-drain".into()).spawn(move || stream.linger(LEFTOVERS));

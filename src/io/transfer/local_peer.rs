@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use super::dialled::Dialled;
+use super::spares::Spares;
 use super::token_bucket::Rates;
 use crate::core::flow::TRIAL;
 use crate::io::net::identity::Identity;
@@ -21,6 +22,8 @@ pub struct LocalPeer {
     pub(super) trial: Duration,
     /// Addresses that did not answer of late.
     pub(super) dialled: Dialled,
+    /// Connections that the next transfer may use.
+    pub(super) spares: Spares,
     /// How others are reached that cannot be dialled.
     reacher: Option<Reacher>,
 }
@@ -36,7 +39,8 @@ impl Deref for LocalPeer {
 impl LocalPeer {
     /// A peer with this key pair that serves and fetches as fast as it can.
     pub fn new(identity: Identity) -> Self {
-        Self { identity, rates: Rates::default(), trial: TRIAL, dialled: Dialled::default(), reacher: None }
+        let (rates, dialled, spares) = (Rates::default(), Dialled::default(), Spares::default());
+        Self { identity, rates, trial: TRIAL, dialled, spares, reacher: None }
     }
 
     /// The same peer, held to these rates.

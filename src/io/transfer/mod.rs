@@ -25,6 +25,7 @@ mod server;
 mod service;
 mod side;
 mod socket;
+mod spares;
 mod stream;
 #[cfg(test)]
 mod tests;
