@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::agenda::Agenda;
 use crate::core::reach::{
     Answering, AnsweringInput, AnsweringOutput, Asking, AskingInput, AskingOutput, Interface, Line, Met, Places,
-    Surroundings, Wanted,
+    Surroundings, Tokens, Wanted,
 };
 use crate::core::time::{Rng, Time};
 use crate::protocol::{ErrorCode, Failure};
@@ -284,7 +284,12 @@ impl ReachSim {
         if !self.hub.is_there {
             return;
         }
-        let met = |token: &str| Met { meeting: 1, token: token.into(), relays: self.config.relays, no_relay: None };
+        let met = |token: &str| Met {
+            meeting: 1,
+            tokens: Tokens { half: token.into(), second: String::new() },
+            relays: self.config.relays,
+            no_relay: None,
+        };
         let asked = Answering::new(self.now, met("b"), self.config.seed ^ 1);
         let asker = met("a");
         if self.config.comes {

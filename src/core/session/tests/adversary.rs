@@ -195,7 +195,10 @@ impl World {
             2 => self.handle(Input::Hashed(task, Err(ErrorCode::NoSuchFile.into()))),
             3 => self.handle(Input::Hashed(task, Ok(Hashed { contents: vec![content], skipped: Vec::new() }))),
             4 => self.handle(Input::FilesChanged(FilesChanged { changed: vec![content], gone: vec!["x".into()] })),
-            5 => self.handle(Input::Transfer(transfer, TransferNote::Started { path: "song".into(), resumed: 0 })),
+            5 => self.handle(Input::Transfer(
+                transfer,
+                TransferNote::Started { path: "song".into(), resumed: 0, route: None },
+            )),
             6 => self.handle(Input::Transfer(transfer, TransferNote::Progress(3))),
             7 => {
                 let done = TransferNote::Completed { path: "song".into(), complete: true, sources: Vec::new() };

@@ -1,5 +1,6 @@
 //! Meetings: what the hub says of them, and who serves what others ask for.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -8,7 +9,9 @@ use super::Message;
 use super::peers::PeerPort;
 use crate::core::session::MeetingNews;
 use crate::io::net::reach::{Reacher, Serve};
+use crate::io::net::resolve;
 use crate::io::transfer::DataDoor;
+use crate::protocol::HostPort;
 use crate::protocol::wire::Purpose;
 
 /// A reacher whose words for the hub go to the driver.
@@ -22,6 +25,19 @@ pub(super) fn open(seed: u64, sender: mpsc::Sender<Message>) -> Reacher {
         }
     });
     reacher
+}
+
+/// Where the hub is: where it was reached, and where its hosts are besides, once their names are resolved.
+pub(super) fn find_hub(reacher: &Reacher, reached: SocketAddr, hosts: Vec<HostPort>) {
+    reacher.set_hub(reached);
+    let reacher = reacher.clone();
+    tokio::spawn(async move {
+        let mut others = Vec::new();
+        for HostPort { host, port } in hosts {
+            others.extend(resolve(&host, port).await.unwrap_or_default());
+        }
+        reacher.hub_is_also_at(reached, &others);
+    });
 }
 
 /// Who serves a meeting that another client has asked for: only what it may have from us is worth coming for.

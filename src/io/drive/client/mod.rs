@@ -249,7 +249,11 @@ impl<W: Observer> ClientDriver<W> {
 
     fn connected(&mut self, conn: u64, connection: Conn, host: &str) {
         let (key, address) = (connection.peer, connection.address.ip().to_canonical());
-        self.hub.reacher.set_hub(SocketAddr::new(address, connection.address.port()));
+        meetings::find_hub(
+            &self.hub.reacher,
+            SocketAddr::new(address, connection.address.port()),
+            self.options.hub.hosts(),
+        );
         let hub = &self.options.hub;
         let named = self.options.hub_key.is_some() || hub.key.is_some() || hub.code.is_some();
         if self.hub.key.replace(key) != Some(key) || named {

@@ -26,8 +26,8 @@ pub(super) async fn answer(
     loop {
         while let Some(output) = machine.poll() {
             match output {
-                AnsweringOutput::Bind(token) => {
-                    let bound = lines.bind(switchboard.hub(), token);
+                AnsweringOutput::Bind(tokens) => {
+                    let bound = lines.bind(&switchboard.hub(), tokens);
                     machine.handle(switchboard.clock().now(), AnsweringInput::Bound(bound));
                 }
                 AnsweringOutput::Tell(meeting, inner) => {

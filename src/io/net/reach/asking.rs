@@ -80,8 +80,8 @@ impl<P: Proving> Race<P> {
                     self.proving.meets();
                     self.switchboard.tell_hub(ToHub::Meet(meet)).await;
                 }
-                AskingOutput::Bind(token) => {
-                    let bound = self.lines.bind(self.switchboard.hub(), token);
+                AskingOutput::Bind(tokens) => {
+                    let bound = self.lines.bind(&self.switchboard.hub(), tokens);
                     self.machine.handle(self.switchboard.clock().now(), AskingInput::Bound(bound));
                 }
                 AskingOutput::Tell(meeting, inner) => {

@@ -11,7 +11,7 @@ use super::asking::race;
 use super::surroundings::look_around;
 use super::switchboard::{Serve, Switchboard, Target, ToHub};
 use super::{Proving, Reached};
-use crate::core::reach::{Met, Places};
+use crate::core::reach::{Met, Places, Tokens};
 use crate::core::session::MeetingNews;
 use crate::protocol::wire::Purpose;
 use crate::protocol::{Failure, PublicKey, event};
@@ -30,14 +30,21 @@ impl Reacher {
         (Self { runtime: Handle::current(), switchboard: Arc::new(switchboard) }, said)
     }
 
-    /// Where the hub is now.
+    /// Where the hub was reached now.
     pub fn set_hub(&self, address: SocketAddr) {
         self.switchboard.set_hub(address);
     }
 
+    /// Where the hub is besides, as long as it is reached at this address. Of the other family of addresses one is used.
+    pub fn hub_is_also_at(&self, address: SocketAddr, others: &[SocketAddr]) {
+        if let Some(other) = others.iter().find(|other| other.is_ipv4() != address.is_ipv4()) {
+            self.switchboard.hub_is_also_at(address, *other);
+        }
+    }
+
     /// Who is wanted: their own address is dialled only if it can be theirs, as seen from the hub.
     pub fn target(&self, peer: PublicKey, address: SocketAddr, purpose: Purpose) -> Target {
-        let hub = self.switchboard.hub();
+        let hub = self.switchboard.hub().first().copied();
         let may = look_around(hub.map(|hub| hub.ip())).may_dial_direct(&address);
         // Where the hub is on this machine, everybody can simply be dialled.
         let meets = hub.is_some_and(|hub| !hub.ip().is_loopback());
@@ -67,8 +74,9 @@ impl Reacher {
     }
 
     fn met(&self, event: event::Meeting, serve: Option<Arc<Serve>>) {
-        let (meeting, token, relays, no_relay) = (event.meeting, event.token, event.relays, event.no_relay);
-        let met = Met { meeting, token, relays, no_relay };
+        let tokens = Tokens { half: event.token, second: event.second_token };
+        let (meeting, relays, no_relay) = (event.meeting, event.relays, event.no_relay);
+        let met = Met { meeting, tokens, relays, no_relay };
         if let Some(ask) = event.ask {
             return self.switchboard.answered(ask, Ok(met));
         }

@@ -66,8 +66,8 @@ pub(super) struct Switchboard {
 }
 
 struct State {
-    /// Where the hub takes TCP connections.
-    hub: Option<SocketAddr>,
+    /// Where the hub takes TCP connections: where it was reached, and an address of the other family, if it has any.
+    hub: Vec<SocketAddr>,
     rng: Rng,
     next_ask: u64,
     asks: HashMap<u64, mpsc::Sender<FromHub>>,
@@ -84,7 +84,7 @@ impl Switchboard {
     pub(super) fn new(seed: u64) -> (Self, mpsc::Receiver<ToHub>) {
         let (to_hub, said) = mpsc::channel(HEARD);
         let state = State {
-            hub: None,
+            hub: Vec::new(),
             rng: Rng(seed),
             next_ask: 1,
             asks: HashMap::new(),
@@ -95,9 +95,17 @@ impl Switchboard {
         (Self { clock: Clock::start(), to_hub, state: Mutex::new(state) }, said)
     }
 
-    /// Where the hub is now.
+    /// Where the hub was reached now.
     pub(super) fn set_hub(&self, address: SocketAddr) {
-        self.state().hub = Some(address);
+        self.state().hub = vec![address];
+    }
+
+    /// An address of the other family, unless the hub is reached elsewhere by now.
+    pub(super) fn hub_is_also_at(&self, address: SocketAddr, other: SocketAddr) {
+        let mut state = self.state();
+        if state.hub.first() == Some(&address) {
+            state.hub = vec![address, other];
+        }
     }
 
     /// The hub's answer to an ask; a meeting that has begun hears from the hub from now on.
@@ -175,8 +183,8 @@ impl Switchboard {
         let _ = self.to_hub.send(said).await;
     }
 
-    pub(super) fn hub(&self) -> Option<SocketAddr> {
-        self.state().hub
+    pub(super) fn hub(&self) -> Vec<SocketAddr> {
+        self.state().hub.clone()
     }
 
     pub(super) fn clock(&self) -> &Clock {
