@@ -70,3 +70,61 @@ fn a_transfer_goes_on_by_itself_when_an_address_changes() {
         });
     });
 }
+
+#[test]
+fn a_transfer_goes_on_through_the_hub_when_its_way_is_cut() {
+    in_lab(a_transfer_goes_on_through_the_hub_when_its_way_is_cut, "--a cone --b cone", |lab| {
+        let running = Running::start(lab);
+        lab.change(&["part"]);
+        running.completes();
+    });
+}
+
+#[test]
+fn what_was_interrupted_goes_on_over_another_way() {
+    in_lab(what_was_interrupted_goes_on_over_another_way, "--a cone --b cone", |lab| {
+        let Running { hub, dora, mut erin, bytes, .. } = Running::start(lab);
+        dora.kill();
+        lab.change(&["part"]);
+        let mut dora = lab.client("a", &hub, "dora", &[]);
+        let done = dora.must(json!({"request": "get", "file": "a.bin"}), "transfer-completed");
+        assert!(done["resumed"].as_u64().is_some_and(|resumed| resumed > 0), "{done}");
+        assert!(dora.place.got("a.bin") == bytes, "a.bin has other bytes");
+        dora.quit();
+        erin.must(json!({"request": "status"}), "status");
+        erin.quit();
+    });
+}
+
+/// Two may meet ten times a minute, which bounds neither files nor folders.
+#[test]
+fn many_files_one_after_another_need_few_meetings() {
+    let test = many_files_one_after_another_need_few_meetings;
+    at_once(["--a cone --b cone", "--a cone --b symmetric"], |options| {
+        in_lab(test, options, |lab| {
+            let hub = lab.hub(&[]);
+            let mut dora = lab.client("a", &hub, "dora", &[]);
+            let mut erin = lab.client("b", &hub, "erin", &[]);
+            let files: Vec<String> = (0..24).map(|number| format!("{number}.bin")).collect();
+            for file in &files {
+                erin.offer(file, &content(file, 30_000));
+            }
+            // Some one by one, and then all that are left at once.
+            let (one_by_one, at_once) = files.split_at(12);
+            for file in one_by_one {
+                dora.must(json!({"request": "get", "file": file}), "transfer-completed");
+            }
+            let asked: Vec<u64> =
+                at_once.iter().map(|file| dora.send(json!({"request": "get", "file": file}))).collect();
+            for id in asked {
+                let done = dora.answer(id);
+                assert_eq!(done["event"], "transfer-completed", "{done}");
+            }
+            for file in &files {
+                assert!(dora.place.got(file) == content(file, 30_000), "{file} has other bytes");
+            }
+            dora.quit();
+            erin.quit();
+        });
+    });
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use potluck::protocol::Route;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Process, content};
 
@@ -24,8 +24,8 @@ pub fn is_found(way: Route) -> bool {
 /// Whoever asks gets everything from whoever gives, all of it by this way, which is the best one.
 pub fn play(asker: &mut Process, giver: &mut Process, way: Route) {
     if FILES.contains(&way) {
-        fetch(asker, giver);
-        push(asker, giver);
+        fetch(asker, giver, way);
+        push(asker, giver, way);
         // The other one may ask for the same, and is to find none of it.
         fs::remove_dir_all(asker.place.downloads()).unwrap();
     }
@@ -35,7 +35,7 @@ pub fn play(asker: &mut Process, giver: &mut Process, way: Route) {
 }
 
 /// A file and a folder.
-fn fetch(asker: &mut Process, giver: &mut Process) {
+fn fetch(asker: &mut Process, giver: &mut Process, best: Route) {
     let from = giver.name.clone();
     let bytes = content(&from, 300_000);
     giver.offer("a.bin", &bytes);
@@ -44,23 +44,30 @@ fn fetch(asker: &mut Process, giver: &mut Process) {
     tree.iter().for_each(|(file, bytes)| giver.place.put(file, bytes));
     giver.must(json!({"request": "offer", "files": ["tree"]}), "offer-acked");
 
-    asker.must(json!({"request": "get", "file": "a.bin", "from": from}), "transfer-completed");
+    went(&asker.must(json!({"request": "get", "file": "a.bin", "from": from}), "transfer-completed"), best);
     assert!(asker.place.got("a.bin") == bytes, "a.bin has other bytes");
-    asker.must(json!({"request": "get", "file": "tree/", "from": from}), "transfer-completed");
+    went(&asker.must(json!({"request": "get", "file": "tree/", "from": from}), "transfer-completed"), best);
     for (file, bytes) in &tree {
         assert!(asker.place.got(file) == *bytes, "{file} has other bytes");
     }
 }
 
 /// A push to whoever asks, who fetches it.
-fn push(asker: &mut Process, giver: &mut Process) {
+fn push(asker: &mut Process, giver: &mut Process, best: Route) {
     let bytes = content("gift", 200_000);
     giver.place.put("gift", &bytes);
     let pushed = giver.send(json!({"request": "push", "file": "gift", "to": asker.name}));
     let offered = asker.then("push-offered");
-    asker.must(json!({"request": "accept", "push": offered["push"]}), "transfer-completed");
+    went(&asker.must(json!({"request": "accept", "push": offered["push"]}), "transfer-completed"), best);
     assert_eq!(giver.answer(pushed)["event"], "transfer-completed");
     assert!(asker.place.got("gift") == bytes, "gift has other bytes");
+}
+
+/// A transfer that is over before the best way stands has gone another way, and never a better one than there can be.
+fn went(done: &Value, best: Route) {
+    let ways = done["sources"].as_array().unwrap().iter().map(|source| source["route"].clone());
+    let ways: Vec<Route> = ways.map(|way| serde_json::from_value(way).unwrap()).collect();
+    assert!(!ways.is_empty() && ways.iter().all(|way| *way >= best), "the best way should be {best}: {done}");
 }
 
 /// A direct connection is made over what stands first and stays there, so a busy machine may have to open it again until

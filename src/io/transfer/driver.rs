@@ -13,7 +13,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::fetcher::Fetcher;
-use super::pool::Pool;
 use super::socket::Hangup;
 use crate::core::Time;
 use crate::core::fetch::{Fetch, FetchPlan, Input, Job, Lane, Output, Start, TransferNote};
@@ -46,7 +45,6 @@ pub(super) struct Driver<'a> {
     pub(super) stop: Cancel,
     state: Mutex<DriverState>,
     /// Connections that were hard to make, for the next lanes.
-    pub(super) pool: Pool,
     /// Wakes the caller's thread.
     pub(super) changed: Condvar,
     /// Wakes the disk's thread.
@@ -109,8 +107,8 @@ impl<'a> Driver<'a> {
             writers: BTreeSet::new(),
         };
         let (started, stop, state) = (Instant::now(), Cancel::default(), Mutex::new(state));
-        let (pool, changed, disk) = (Pool::default(), Condvar::new(), Condvar::new());
-        Self { plan, fetcher, downloads, streamed, small, started, stop, state, pool, changed, disk }
+        let (changed, disk) = (Condvar::new(), Condvar::new());
+        Self { plan, fetcher, downloads, streamed, small, started, stop, state, changed, disk }
     }
 
     /// Writes a small file under its final name, and from then on serves it to others. `file` is its index in the plan.

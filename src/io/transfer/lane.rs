@@ -83,13 +83,17 @@ pub(super) fn run_lane(driver: &Driver<'_>, dial: Dial, hangup: Hangup) {
     let mut ended = Ended(driver, dial.lane, Err(LaneError::Fatal(broken)));
     ended.2 = match fetch_over(driver, &dial, hangup) {
         Ok(()) | Err(Stop::Told) => Ok(()),
-        Err(Stop::Error(error)) => Err(error),
+        Err(Stop::Error(error)) => {
+            // Others to the same source may have been lost with this one.
+            driver.fetcher.local.pool.forget(&dial.key);
+            Err(error)
+        }
     };
 }
 
 fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop> {
     let local = driver.fetcher.local;
-    let mut reached = match driver.pool.take(&to.key) {
+    let mut reached = match local.pool.take(&to.key) {
         Some(reached) => reached,
         None => {
             let content = driver.content_of(to.job);
@@ -299,7 +303,11 @@ impl<'d> LaneConnection<'_, 'd> {
             return;
         }
         if self.asked.is_empty() {
-            let reached = if self.rests { self.driver.pool.give(self.key, self.reached) } else { Some(self.reached) };
+            let reached = if self.rests {
+                self.driver.fetcher.local.pool.give(self.key, self.reached)
+            } else {
+                Some(self.reached)
+            };
             return reached.into_iter().for_each(|reached| reached.stream.finish());
         }
         let stream = self.reached.stream;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::dialled::Dialled;
+use super::pool::Pool;
 use super::token_bucket::Rates;
 use crate::core::flow::TRIAL;
 use crate::io::net::identity::Identity;
@@ -30,6 +31,8 @@ pub struct LocalPeer {
     pub(super) trial: Duration,
     /// Addresses that did not answer of late.
     pub(super) dialled: Dialled,
+    /// Connections that the next lane may use, of whichever transfer.
+    pub(super) pool: Arc<Pool>,
     /// How others are reached that cannot be dialled.
     reacher: Option<Reacher>,
     /// How others are called that cannot be dialled, where there is no reacher.
@@ -47,7 +50,8 @@ impl Deref for LocalPeer {
 impl LocalPeer {
     /// A peer with this key pair that serves and fetches as fast as it can.
     pub fn new(identity: Identity) -> Self {
-        Self { identity, rates: Rates::default(), trial: TRIAL, dialled: Dialled::default(), reacher: None, call: None }
+        let (rates, dialled, pool) = (Rates::default(), Dialled::default(), Arc::default());
+        Self { identity, rates, trial: TRIAL, dialled, pool, reacher: None, call: None }
     }
 
     /// The same peer, held to these rates.

@@ -35,7 +35,7 @@ impl Reached {
     }
 }
 
-/// The connections of one transfer that are kept for its next lanes.
+/// The connections of all transfers that are kept for the next lanes.
 #[derive(Default)]
 pub(super) struct Pool(Mutex<BTreeMap<PublicKey, Vec<(Instant, Reached)>>>);
 
@@ -71,6 +71,11 @@ impl Pool {
             }
         }
         None
+    }
+
+    /// Forgets all connections to the holder of this key.
+    pub(super) fn forget(&self, key: &PublicKey) {
+        self.kept().remove(key);
     }
 
     /// Forgets connections that take a worse way than there is now, or may be lost.

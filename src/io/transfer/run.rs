@@ -52,7 +52,7 @@ fn watch<'scope, 'env>(
             driver.handle(&mut state, Input::Cancel);
         }
         for news in news {
-            driver.pool.heed(&news);
+            driver.fetcher.local.pool.heed(&news);
             driver.handle(&mut state, news);
         }
         let now = driver.now();
