@@ -37,8 +37,23 @@ pub async fn connect(
     expected: Option<PublicKey>,
     choice: TransportChoice,
 ) -> Result<Conn, Failure> {
-    let dialler = Dialler::new(identity, expected);
-    let mut race = Race::new(1, choice);
+    connect_at(address, Dialler::new(identity, expected), Race::new(1, choice)).await
+}
+
+/// Connects to another client at its own address.
+///
+/// # Errors
+/// Those of [`connect`].
+pub async fn connect_peer(
+    address: SocketAddr,
+    identity: &Identity,
+    key: PublicKey,
+    choice: TransportChoice,
+) -> Result<Conn, Failure> {
+    connect_at(address, Dialler::new(identity, Some(key)), Race::to_peer(choice)).await
+}
+
+async fn connect_at(address: SocketAddr, dialler: Dialler, mut race: Race) -> Result<Conn, Failure> {
     race.handle(dialler.now(), Input::Resolved(0, vec![address]));
     dialler.run(race).await.map(|(_, conn)| conn)
 }
