@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn groups_are_joined_up_to_the_whole_number() {
-        let (groups, whole) = (vec!["12345"; 12].join(" "), "12345".repeat(12));
+        let (groups, whole) = (["12345"; 12].join(" "), "12345".repeat(12));
         for (line, expected) in [
             (format!("verify erin --confirm --number {groups}"), format!("verify erin --confirm --number {whole}")),
             (format!("verify --number {groups} --confirm erin"), format!("verify --number {whole} --confirm erin")),
