@@ -89,6 +89,7 @@
 //! | [`core::peers`] | direct connections between clients |
 //! | [`core::happy_eyeballs`] | which address of a hub is tried when, over which transport |
 //! | [`core::link`] | one end of a connection that survives its transport |
+//! | [`core::exchange`] | how two sides that know a short code come to a key, each by itself; the hub's half of it, with the store, is in `core/hub/entrance/codes.rs`, and the client's in `io/drive/client/code.rs` |
 //!
 //! The rooms of `io` stand in one order, and each may know only those before it: `os`, `fs`, `content`, `net`,
 //! `transfer`, `offers`, `store`, `state`, `drive`. `tests/tidy` reads every import and fails on an arrow against it.
