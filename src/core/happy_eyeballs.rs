@@ -25,6 +25,10 @@ pub const ADDRESS_DELAY: Duration = Duration::from_millis(250);
 /// How long only QUIC is tried.
 pub const QUIC_HEAD_START: Duration = Duration::from_millis(400);
 
+/// The same towards another client: it is over before other ways than its own address are tried, so that where UDP does
+/// not pass, TCP gets there first.
+pub const PEER_HEAD_START: Duration = Duration::from_millis(100);
+
 /// The most addresses of one host that are tried. With more, the deadline of connecting would end first.
 pub const MOST_ADDRESSES: usize = 16;
 
@@ -90,6 +94,8 @@ struct Dialled {
 #[derive(Debug)]
 pub struct Race {
     choice: TransportChoice,
+    /// How long only QUIC is tried.
+    head_start: Duration,
     hosts: Vec<Host>,
     dialled: Vec<Dialled>,
     /// The addresses that were seen, so that two names of one address are one.
@@ -106,6 +112,7 @@ impl Race {
     pub fn new(hosts: usize, choice: TransportChoice) -> Self {
         Self {
             choice,
+            head_start: QUIC_HEAD_START,
             hosts: vec![Host::default(); hosts],
             dialled: Vec::new(),
             seen: BTreeSet::new(),
@@ -114,6 +121,11 @@ impl Race {
             outputs: VecDeque::new(),
             is_over: false,
         }
+    }
+
+    /// A race to another client, which has one address.
+    pub fn to_peer(choice: TransportChoice) -> Self {
+        Self { head_start: PEER_HEAD_START, ..Self::new(1, choice) }
     }
 
     /// Takes an input. See the drain contract in [`crate::core`].
@@ -151,7 +163,7 @@ impl Race {
 
     /// When TCP starts everywhere.
     fn tcp_at(&self) -> Option<Time> {
-        self.began.map(|began| began + QUIC_HEAD_START)
+        self.began.map(|began| began + self.head_start)
     }
 
     fn is_done(&self, at: usize, host: &Host) -> bool {
@@ -230,7 +242,7 @@ impl Race {
         if quic {
             self.dial(at, TransportKind::Quic);
         }
-        if tcp && (!quic || began + QUIC_HEAD_START <= now) {
+        if tcp && (!quic || began + self.head_start <= now) {
             self.dial(at, TransportKind::Tcp);
         }
     }

@@ -11,6 +11,7 @@ use super::cause;
 use super::error::pointer_at;
 use super::event::CommandHelp;
 use super::old_spellings::{self, SEND_GROUP, rewritten};
+use super::read_aloud::with_whole_number;
 use super::request::{self, Request};
 use super::spelling::mistakes;
 pub use super::usage::TALK;
@@ -179,6 +180,8 @@ fn read(words: &[String]) -> Result<Request, Failure> {
     if let Some(name) = words.first().filter(|name| NAMES.iter().all(|(known, _)| known.len() < name.len())) {
         return Err(unknown(name));
     }
+    let whole = with_whole_number(words);
+    let words = whole.as_deref().unwrap_or(words);
     match HumanLine::try_parse_from(words) {
         Ok(line) => Ok(line.request),
         // `get --help` is the same as `help get`.

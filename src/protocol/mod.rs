@@ -26,6 +26,7 @@ mod name_key;
 mod network;
 pub mod old_spellings;
 mod plain;
+mod read_aloud;
 pub mod record;
 pub mod request;
 mod request_id;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits::PASSWORD_BYTES;
-use super::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, PublicKey, Timestamp};
+use super::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, PublicKey, Route, Timestamp};
 
 /// The caller's own id for a request, repeated on every event that the request causes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -171,6 +171,9 @@ pub struct Source {
     pub peer: String,
     /// The number of bytes that it sent.
     pub bytes: u64,
+    /// The way that the connection to it takes, or took last.
+    #[serde(default)]
+    pub route: Route,
 }
 
 /// The state of a transfer.
@@ -276,6 +279,9 @@ pub struct Transfer {
     /// The state of the transfer.
     #[serde(default)]
     pub state: Stage,
+    /// For a download: the best way that a connection of it takes; absent before the first one stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
 }
 
 /// Who may join a room without an invitation.

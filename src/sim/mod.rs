@@ -96,7 +96,7 @@ pub struct Sim {
     host: HubHost,
     actors: Vec<Actor>,
     network: Network,
-    agenda: Agenda,
+    agenda: Agenda<Happening>,
     log: Vec<LogLine>,
     /// The message numbers that each client's machine has stored as shown, by the client's key and name.
     shown: BTreeMap<(PublicKey, String), Received>,

@@ -316,7 +316,8 @@ impl Sim {
             // The simulated hub serves everybody.
             hub::Output::MayFetch(..) | hub::Output::MayNotFetch(_) => {}
             // Nobody shows it a token.
-            hub::Output::Join { .. } | hub::Output::Cut(_) | hub::Output::DropHalf(_) => {}
+            hub::Output::Join { .. } | hub::Output::Cut(_) => {}
+            hub::Output::Called(..) | hub::Output::DropHalf(_) => {}
             hub::Output::Log(event) => {
                 let time = Timestamp(EPOCH.0 + (self.now.0 / 1_000) as i64);
                 self.log.push(LogLine { time, event });

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::protocol::event;
 use crate::protocol::types::{Stage, Transfer};
-use crate::protocol::{Direction, ErrorCode};
+use crate::protocol::{Direction, ErrorCode, Route};
 
 use super::escape::escape;
 use super::files::ranges;
@@ -34,9 +34,11 @@ pub(super) fn list(body: &event::Transfers, style: Style) -> String {
                 Stage::Waiting => "waiting".to_owned(),
             },
             size(transfer.size),
+            transfer.route.map_or("", Route::name).to_owned(),
         ]
     });
-    let rows = table(&["TRANSFER", "DIRECTION", "FILENAME", "PEER", "DONE", "SIZE"], &[0, 4, 5], rows.collect(), style);
+    let titles = ["TRANSFER", "DIRECTION", "FILENAME", "PEER", "DONE", "SIZE", "ROUTE"];
+    let rows = table(&titles, &[0, 4, 5], rows.collect(), style);
     let wants_us = |transfer: &&Transfer| (transfer.direction, transfer.state) == (Direction::Down, Stage::Waiting);
     match body.transfers.iter().find(wants_us) {
         Some(Transfer { transfer: n, .. }) => {
@@ -49,7 +51,10 @@ pub(super) fn list(body: &event::Transfers, style: Style) -> String {
 pub(super) fn started(body: &event::TransferStarted) -> String {
     let (file, peer) = (escape(&body.file), escape(&body.peer));
     let mut out = match body.direction {
-        Direction::Down => format!("Transfer {}: connected to {peer}, fetching {file}", body.transfer),
+        Direction::Down => {
+            let way = way(body.route.unwrap_or_default());
+            format!("Transfer {}: connected to {peer}{way}, fetching {file}", body.transfer)
+        }
         Direction::Up => format!("Transfer {}: {peer} connected, sending {file}", body.transfer),
     };
     let files = body.files.map(|files| count(files, "file") + ", ").unwrap_or_default();
@@ -60,11 +65,32 @@ pub(super) fn started(body: &event::TransferStarted) -> String {
     out + ".\n"
 }
 
+/// How a connection goes, in words, unless it is the usual way.
+fn way(route: Route) -> &'static str {
+    match route {
+        Route::Direct => "",
+        Route::Punched => " through both routers",
+        Route::Relayed => " through the hub, which cannot read it",
+    }
+}
+
+/// The same in short.
+pub(super) fn short_way(route: Option<Route>) -> &'static str {
+    match route {
+        None | Some(Route::Direct) => "",
+        Some(Route::Punched) => "through both routers",
+        Some(Route::Relayed) => "through the hub",
+    }
+}
+
 pub(super) fn progress(body: &event::TransferProgress, style: Style) -> String {
     let done = percent(body.bytes, body.size);
     let mut out = format!("Transfer {}: {done} of {} at {}", body.transfer, size(body.size), rate(body.rate));
     if let Some(left) = body.left.filter(|left| *left > 0) {
         let _ = write!(out, ", {} left", duration(left));
+    }
+    if !short_way(body.route).is_empty() {
+        let _ = write!(out, ", {}", short_way(body.route));
     }
     style.dim(&(out + ".")) + "\n"
 }
@@ -82,7 +108,7 @@ pub(super) fn completed(body: &event::TransferCompleted, style: Style) -> String
         Direction::Down => {
             let from = match body.sources.as_slice() {
                 [] => peer,
-                [one] => escape(&one.peer),
+                [one] => escape(&one.peer) + way(one.route),
                 several => format!("{} sources", several.len()).into(),
             };
             let files = body.files.map(|files| count(files, "file") + ", ").unwrap_or_default();
@@ -116,7 +142,10 @@ pub(super) fn completed(body: &event::TransferCompleted, style: Style) -> String
         (None, _) => {}
     }
     if body.sources.len() > 1 {
-        let sources = body.sources.iter().map(|source| format!("{} {}", escape(&source.peer), size(source.bytes)));
+        let sources = body.sources.iter().map(|source| {
+            let sent = format!("{} {}", escape(&source.peer), size(source.bytes));
+            if source.route == Route::Direct { sent } else { format!("{sent} {}", short_way(Some(source.route))) }
+        });
         let _ = writeln!(out, "  sources: {}", listed(sources, body.sources.len()));
     }
     out

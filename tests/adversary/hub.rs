@@ -1,10 +1,10 @@
 //! Five hostile clients, a store and a shelf that answer when they like, and a clock that jumps, against a hub.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use potluck::core::hub::{ConnId, HalfId, Input, Output};
+use potluck::core::hub::{ConnId, Input, Output};
 use potluck::core::{Hub, Rng, Time};
 use potluck::protocol::name::NameKey;
 use potluck::protocol::record::{Loaded, Query, Record, StoredMessage};
@@ -13,19 +13,20 @@ use potluck::protocol::{Event, EventLine, Id, PublicKey};
 use potluck::sim::Asked;
 
 use crate::given::{config, loaded, names};
+use crate::meetings::Meetings;
 use crate::words::{PEOPLE, Vocabulary, pick};
 
-const CLIENTS: usize = 5;
+pub const CLIENTS: usize = 5;
 pub const KEYS: u64 = 3;
 
 /// A session as its other end sees it.
 #[derive(Default)]
 pub struct Session {
-    sent: u64,
-    received: u64,
+    pub sent: u64,
+    pub received: u64,
     /// Requests that have no final answer yet, and how often their number was used.
-    open: BTreeMap<i64, u64>,
-    asked: Asked,
+    pub open: BTreeMap<i64, u64>,
+    pub asked: Asked,
     /// It has said that it has what it does not have: answers may be missing.
     lied: bool,
 }
@@ -58,17 +59,12 @@ pub struct World {
     pub queries: Vec<(u64, Query)>,
     pub attempts: Vec<(u64, NameKey)>,
     pub copies: Vec<u64>,
-    /// The tokens that anybody was told, the halves that wait, and what joined meetings have carried.
-    pub tokens: Vec<String>,
-    pub halves: BTreeSet<HalfId>,
-    pub last_half: HalfId,
-    pub joined: BTreeMap<u64, u64>,
-    pub cut: Vec<u64>,
+    pub meetings: Meetings,
     pub stopped: bool,
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         let mut rng = Rng(seed);
         let config = config(&mut rng);
         let files = config.files.is_some();
@@ -91,11 +87,7 @@ impl World {
             queries: Vec::new(),
             attempts: Vec::new(),
             copies: Vec::new(),
-            tokens: Vec::new(),
-            halves: BTreeSet::new(),
-            last_half: 0,
-            joined: BTreeMap::new(),
-            cut: Vec::new(),
+            meetings: Meetings::default(),
             stopped: false,
         }
     }
@@ -124,7 +116,7 @@ impl World {
                 let line = EventLine::parse(&body).expect("events read back").expect("known words");
                 assert_eq!(session.asked.mistake_of_hub(&line), None);
                 if let Event::Meeting(meeting) = &line.event {
-                    self.tokens.extend([meeting.token.clone(), meeting.second_token.clone()]);
+                    self.meetings.tokens.extend([meeting.token.clone(), meeting.second_token.clone()]);
                 }
                 if let (true, Some(Id::Number(id))) = (line.last, line.id) {
                     let open = session.open.get_mut(&id).unwrap_or_else(|| panic!("nobody asked {id}: {body}"));
@@ -161,16 +153,10 @@ impl World {
             Output::Verify { attempt, name_key, .. } => self.attempts.push((attempt, name_key)),
             Output::Copy(plan) => self.copies.push(plan.copy),
             Output::Stopped => self.stopped = true,
-            Output::Join { meeting, halves, .. } => {
-                assert!(
-                    halves.iter().all(|half| self.halves.remove(half)),
-                    "only what came and is not closed is joined"
-                );
-                assert!(self.joined.insert(meeting, 0).is_none(), "a meeting is joined once");
-            }
-            Output::DropHalf(half) => assert!(self.halves.remove(&half), "a half is closed once"),
-            // Its end is on its way.
-            Output::Cut(meeting) => self.cut.push(meeting),
+            Output::Join { meeting, halves, .. } => self.meetings.join(meeting, halves),
+            Output::Called(call, half) => self.meetings.called(call, half),
+            Output::Cut(meeting) => self.meetings.cut.push(meeting),
+            Output::DropHalf(half) => self.meetings.drop_half(half),
             Output::SayToStranger(..)
             | Output::Discard(_)
             | Output::MayFetch(..)
@@ -183,7 +169,7 @@ impl World {
         self.kept.last().map_or(4, |kept| kept.number)
     }
 
-    fn connect(&mut self, who: usize) {
+    pub fn connect(&mut self, who: usize) {
         self.last_conn += 1;
         let conn = self.last_conn;
         self.conns.insert(conn, Conn { who, session: None, claimed: 0 });
@@ -220,7 +206,7 @@ impl World {
     }
 
     /// The session of a client's newest connection.
-    fn session(&mut self, who: usize) -> Option<(ConnId, &mut Session)> {
+    pub fn session(&mut self, who: usize) -> Option<(ConnId, &mut Session)> {
         let conn = self.clients[who]?;
         let session = self.conns.get(&conn)?.session.as_ref()?;
         Some((conn, self.sessions.get_mut(session)?))
@@ -245,20 +231,20 @@ impl World {
         self.handle(Input::Line { conn, line: line.as_bytes() });
     }
 
-    fn ack(&mut self, who: usize) {
+    pub fn ack(&mut self, who: usize) {
         let Some((conn, session)) = self.session(who) else { return };
         let line = format!(r#"{{"ack":{}}}"#, session.received);
         self.handle(Input::Line { conn, line: line.as_bytes() });
     }
 
-    fn disconnect(&mut self, who: usize) {
+    pub fn disconnect(&mut self, who: usize) {
         if let Some(conn) = self.clients[who].take() {
             self.conns.remove(&conn);
             self.handle(Input::Disconnected { conn, reason: "gone".into() });
         }
     }
 
-    fn time(&mut self) {
+    pub fn time(&mut self) {
         let jump = ["0", "1", "20", "250", "500", "1000", "11000", "40000", "3600000"];
         let millis: u64 = pick(&mut self.rng, &jump).parse().expect("a number");
         self.now = self.now + Duration::from_millis(millis);
@@ -296,8 +282,9 @@ impl World {
             29..31 => self.copy(),
             31..33 => self.shelf(),
             33 => self.trouble(),
-            34 => self.half(),
+            34 | 37 => self.halves(),
             35 => self.relay(false),
+            36 => self.call(),
             _ => self.time(),
         }
     }
@@ -317,37 +304,8 @@ impl World {
         }
     }
 
-    /// A connection shows a token: mostly a new one that is good.
-    fn half(&mut self) {
-        let back = [0, 0, 0, 1, 1, 2, 3, 8][self.rng.below(8) as usize];
-        let good = self.tokens.len().checked_sub(1 + back).map(|at| self.tokens[at].clone());
-        let token = good.filter(|_| self.rng.chance(95)).unwrap_or_else(|| "0".repeat(32));
-        self.last_half += 1;
-        let half = self.last_half;
-        self.halves.insert(half);
-        let address = ["192.0.2.1:5000", "192.0.2.2:22", "[2001:db8::1]:5000"][self.rng.below(3) as usize];
-        self.handle(Input::Half { half, token: &token, address: address.parse().expect("an address") });
-    }
-
-    /// A relayed stream carries something, or ends; those that are cut end, and so do `all` if they are to.
-    fn relay(&mut self, all: bool) {
-        let ended: Vec<u64> = std::mem::take(&mut self.cut);
-        let others = self.joined.keys().copied().filter(|meeting| all || meeting % 3 == 0);
-        for meeting in ended.into_iter().chain(others.collect::<Vec<_>>()) {
-            if let Some(bytes) = self.joined.remove(&meeting) {
-                self.handle(Input::RelayEnded { meeting, bytes, why: "closed".into() });
-            }
-        }
-        let more = self.rng.below(10_000);
-        if let Some((meeting, bytes)) = self.joined.iter_mut().next() {
-            *bytes += more;
-            let (meeting, bytes) = (*meeting, *bytes);
-            self.handle(Input::Relayed { meeting, bytes });
-        }
-    }
-
     /// Whoever is still in a session has been answered, each request once.
-    fn all_is_answered(&mut self) {
+    pub fn all_is_answered(&mut self) {
         self.settle();
         self.pass(Duration::from_secs(3));
         self.settle();
@@ -359,7 +317,7 @@ impl World {
     }
 
     /// When all have left, and time has passed, nothing is left of them.
-    fn nothing_is_left(&mut self) {
+    pub fn nothing_is_left(&mut self) {
         (0..CLIENTS).for_each(|who| self.disconnect(who));
         for conn in self.conns.keys().copied().collect::<Vec<_>>() {
             self.conns.remove(&conn);
@@ -370,7 +328,7 @@ impl World {
             self.settle();
             self.relay(true);
         }
-        assert!(self.halves.is_empty(), "connections that nobody closes: {:?}", self.halves);
+        self.meetings.nothing_is_left();
         let left: Vec<_> = self.hub.counts().into_iter().filter(|(_, count)| *count > 0).collect();
         assert!(left.is_empty(), "left behind: {left:?}");
     }

@@ -11,6 +11,7 @@ mod codes;
 mod far;
 mod given;
 mod hub;
+mod meetings;
 mod outside;
 mod parts;
 mod peers;

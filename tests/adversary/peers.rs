@@ -1,7 +1,6 @@
 //! Direct connections: others who connect, dial back, break off, say what was never asked, and confirm what was never said,
 //! while the roster changes and the user reads or does not.
 
-use potluck::protocol::Route;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -11,7 +10,7 @@ use potluck::core::{LinkConfig, Peers, Rng, Time};
 use potluck::protocol::limits::{PRIVATE_EACH, PRIVATE_LINKS, PRIVATE_PENDING};
 use potluck::protocol::name::NameKey;
 use potluck::protocol::wire::{PeerBody, PrivateText};
-use potluck::protocol::{ErrorCode, PublicKey, Timestamp, to_json};
+use potluck::protocol::{ErrorCode, PublicKey, Route, Timestamp, to_json};
 
 use crate::far::{Far, NAMES, person};
 

@@ -1,18 +1,8 @@
 //! Which way from one host to another is the best, for each pair of routers.
 
-use std::fmt;
+use potluck::protocol::Route::{self, Direct as D, Punched as P, Relayed as R};
 
 use crate::lab::is_thorough;
-
-/// A way to a peer, as `route` in events names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
-    Direct,
-    Punched,
-    Relayed,
-}
-
-use Route::{Direct as D, Punched as P, Relayed as R};
 
 /// The kinds of routers.
 pub const KINDS: [&str; 6] = ["open", "firewall", "cone", "shift", "reject", "symmetric"];
@@ -35,16 +25,6 @@ const BEST: [[Route; 6]; 6] = [
 pub fn best(asker: &str, giver: &str) -> Route {
     let place = |kind| KINDS.iter().position(|known| *known == kind).unwrap();
     BEST[place(asker)][place(giver)]
-}
-
-impl fmt::Display for Route {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Direct => "direct",
-            Self::Punched => "punched",
-            Self::Relayed => "relayed",
-        })
-    }
 }
 
 /// Two homes: what is before each, and how far they are from each other.

@@ -92,12 +92,14 @@ fn a_home_that_is_cut_off_comes_back_as_it_was() {
 }
 
 #[test]
-fn who_cannot_be_reached_directly_is_reached_again_when_the_way_is_back() {
-    let test = who_cannot_be_reached_directly_is_reached_again_when_the_way_is_back;
+fn homes_that_are_parted_talk_through_the_hub_and_directly_again_afterwards() {
+    let test = homes_that_are_parted_talk_through_the_hub_and_directly_again_afterwards;
     over_both(test, &["--a open --b open", "--a open+noudp --b open+noudp"], |lab| {
         let (_hub, mut dora, erin) = two(lab);
         lab.change(&["part"]);
-        dora.refused(json!({"request": "private", "to": "erin", "text": "hello?"}), "peer-unreachable");
+        dora.must(json!({"request": "private", "to": "erin", "text": "hello?"}), "message-acked");
+        assert_eq!(dora.then("private-opened")["route"], "relayed");
+        dora.must(json!({"request": "private-close", "to": "erin"}), "private-closed");
         lab.change(&["mend"]);
         all_is_as_before(dora, erin);
     });

@@ -1,7 +1,8 @@
 //! Homes that are more than one router with IPv4: both families or one, equal inner networks, a carrier's router above the
 //! home's, and two hosts of one home.
 
-use crate::best::Route;
+use potluck::protocol::Route;
+
 use crate::lab::{HUB, HUB_V6, in_lab};
 use crate::support::at_once;
 use crate::words::{is_found, play};
@@ -19,8 +20,8 @@ const CASES: [Case; 9] = [
     Case { lab: "--a cone+v6 --b open+v6", asker: ("a", HUB_V6), giver: ("b", HUB_V6), best: Route::Direct },
     // Who joined over IPv6 can dial IPv4 as well.
     Case { lab: "--a cone+v6 --b open", asker: ("a", HUB_V6), giver: ("b", HUB), best: Route::Direct },
-    // Who joined over IPv6 is not reached there by a home that has none.
-    Case { lab: "--a cone --b open+v6", asker: ("a", HUB), giver: ("b", HUB_V6), best: Route::Punched },
+    // Who joined over IPv6 is not reached there by a home that has none, and knows the hub's address of that family alone.
+    Case { lab: "--a cone --b open+v6", asker: ("a", HUB), giver: ("b", HUB_V6), best: Route::Relayed },
     // What no two of these routers let through over IPv4, their firewalls let through over IPv6.
     Case { lab: "--a symmetric+v6 --b symmetric+v6", asker: ("a", HUB_V6), giver: ("b", HUB_V6), best: Route::Punched },
     Case { lab: "--a cone --b cone --same", asker: ("a", HUB), giver: ("b", HUB), best: Route::Punched },

@@ -2,11 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+
+use potluck::io::net::identity::Identity;
 use potluck::protocol::PublicKey;
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 
 use crate::lab::{Lab, beside, in_lab};
-use crate::support::{Face, Process, false_hub};
+use crate::support::raw::Raw;
+use crate::support::{Face, Hub, Process, false_hub};
 
 /// Where the test itself is.
 const STRANGER: [u8; 4] = [11, 0, 0, 9];
@@ -40,7 +46,7 @@ fn meeting(outer: &[&str], inner: &[&str]) -> Vec<Value> {
     let token = "00112233445566778899aabbccddeeff";
     vec![
         json!({"event": "meeting", "meeting": 1, "peer": peer, "name": "mallory", "purpose": "private", "token": token,
-            "relays": false}),
+            "second_token": token, "relays": false}),
         json!({"event": "meeting-places", "meeting": 1, "outer": outer, "inner": inner}),
     ]
 }
@@ -72,5 +78,74 @@ fn a_hub_that_lies_aims_nobody_at_a_home_and_nothing_at_home_is_printed() {
         let (came, _) = pages(far);
         assert!(came.values().sum::<usize>() <= 6, "{came:?}");
         drop(erin.kill());
+    });
+}
+
+/// Mallory, a member who speaks the protocol by hand, on the open side.
+fn mallory(hub: &Hub) -> Raw {
+    Raw::enter_at(hub.address.parse().unwrap(), "mallory", Identity::from_seed([66; 32]), 9)
+}
+
+#[test]
+fn a_member_makes_nobody_print() {
+    in_lab(a_member_makes_nobody_print, "--a cone --b cone", |lab| {
+        let hub = lab.hub(&[]);
+        let mut near = printer(lab, "b2", 9_100);
+        let (router, own) = (printer(lab, "rb", 9_100), printer(lab, "b", 9_100));
+        let mut erin = lab.client("b", &hub, "erin", &[]);
+        let mut mallory = mallory(&hub);
+        let key = &erin.must(json!({"request": "who"}), "roster")["clients"][0]["key"];
+        mallory.say(&json!({"meet": key, "ask": 1, "purpose": "private"}));
+        let meeting = mallory.expect("meeting");
+        let inner = ["10.99.2.3:9100", "10.99.2.1:9100", "127.0.0.1:9100"];
+        mallory.say(&json!({"meet_at": meeting["meeting"], "inner": inner}));
+        near.text("came");
+        near.text("gone");
+        let (came, printed) = pages(near);
+        assert!(came.values().sum::<usize>() <= 6, "{came:?}");
+        assert_eq!(printed, "", "a printer in her network");
+        for (what, printer) in [("her router", router), ("her own host", own)] {
+            assert_eq!(pages(printer), (BTreeMap::new(), String::new()), "{what}");
+        }
+        erin.quit();
+    });
+}
+
+/// A half of a meeting, and who is let in at the port that it comes from.
+fn half_and_door(hub: SocketAddr, token: &str) -> (TcpStream, Socket) {
+    let socket = || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.set_reuse_port(true).unwrap();
+        socket
+    };
+    let (half, door) = (socket(), socket());
+    half.bind(&SocketAddr::from((STRANGER, 0)).into()).unwrap();
+    door.bind(&half.local_addr().unwrap()).unwrap();
+    door.listen(16).unwrap();
+    half.connect(&hub.into()).unwrap();
+    let mut half = TcpStream::from(half);
+    half.write_all(format!("POTLUCK-RELAY/1 {token}\n").as_bytes()).unwrap();
+    (half, door)
+}
+
+#[test]
+fn who_comes_to_a_meeting_and_never_speaks_holds_up_nobody_else() {
+    in_lab(who_comes_to_a_meeting_and_never_speaks_holds_up_nobody_else, "--a cone --b cone", |lab| {
+        let hub = lab.hub(&[]);
+        let mut dora = lab.client("a", &hub, "dora", &[]);
+        let mut erin = lab.client("b", &hub, "erin", &[]);
+        let mut mallory = mallory(&hub);
+        let asked = dora.send(json!({"request": "private", "to": "mallory", "text": "hello?"}));
+        let meeting = mallory.expect("meeting");
+        let (_half, door) = half_and_door(hub.address.parse().unwrap(), meeting["token"].as_str().unwrap());
+        // Dora's own connection comes, and is never answered.
+        let _silent = door.accept().unwrap();
+        dora.must(json!({"request": "private", "to": "erin", "text": "and you?"}), "message-acked");
+        assert_eq!(erin.then("private-message")["text"], "and you?");
+        let answer = dora.answer(asked);
+        assert_eq!((&answer["event"], &answer["code"]), (&json!("error"), &json!("peer-unreachable")), "{answer}");
+        dora.quit();
+        erin.quit();
     });
 }

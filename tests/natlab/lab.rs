@@ -120,7 +120,7 @@ impl Lab {
     }
 
     fn hub_at(&self, address: &str, args: &[&str]) -> Hub {
-        let args = [&["--listen", address, "--access", "open"], args].concat();
+        let args = [&["--listen", address, "--access", "open", "--relay", "on"], args].concat();
         Hub::start(self.inside("hub", &self.scene.serve(&args)))
     }
 

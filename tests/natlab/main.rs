@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod addresses;
 mod best;
 mod changes;
 mod homes;
@@ -16,4 +17,5 @@ mod left_out;
 mod pairs;
 mod routers;
 mod running;
+mod talking;
 mod words;

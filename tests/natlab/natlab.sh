@@ -12,7 +12,8 @@
 #   natlab.sh move HOST ADDRESS    the host has this inner address from now on, and its old one no longer
 #   natlab.sh roam HOST HOME       the host leaves its home's network for another home's, where it is the fourth: 10.99.2.4
 #   natlab.sh outer HOME ADDRESS   so has the router of a home (a or b) this outer one, and forgets who was connected
-#   natlab.sh cut HOME             nothing passes a home's router any more; nobody is told
+#   natlab.sh cut HOME [WHAT]      nothing passes a home's router any more, or nothing of WHAT; nobody is told. WHAT is a
+#                                  condition of nftables: cut a meta nfproto ipv6
 #   natlab.sh part                 nothing passes between the homes; the hub can be reached as before
 #   natlab.sh mend                 everything passes again
 #
@@ -280,7 +281,7 @@ mend() {
 
 case ${1:-} in
   move | roam | outer | part | mend) "$@"; exit;;
-  cut) drop "$2" ""; exit;;
+  cut) drop "$2" "${*:3}"; exit;;
 esac
 if [ "${NATLAB_INSIDE:-}" != 1 ]; then
   for n in ip nft nsenter python3; do command -v $n >/dev/null || die "$n is not installed"; done

@@ -1,6 +1,8 @@
 //! The laboratory is what it says: sockets alone find between its homes the ways that the table promises.
 
-use crate::best::{KINDS, Route, best, pairs};
+use potluck::protocol::Route;
+
+use crate::best::{KINDS, best, pairs};
 use crate::lab::{Lab, beside, in_lab};
 use crate::support::at_once;
 

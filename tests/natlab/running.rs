@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::lab::{Lab, in_lab};
-use crate::support::{Hub, Process, content};
+use crate::support::{Hub, Process, at_once, content};
 
 const SIZE: usize = 2 << 20;
 /// Slow enough that a change comes in the middle: some four seconds for all of it.
@@ -51,5 +51,22 @@ fn a_hub_that_is_restarted_does_not_end_what_runs_directly() {
         let mut running = Running::start(lab);
         running.hub = lab.again(running.hub, Signal::KILL, &[]);
         running.completes();
+    });
+}
+
+#[test]
+fn a_transfer_goes_on_by_itself_when_an_address_changes() {
+    let cases = [
+        ("--a open --b open", ["move", "a", "11.0.1.77"]),
+        ("--b open --a open", ["move", "b", "11.0.2.77"]),
+        ("--a cone --b open", ["outer", "a", "11.0.0.20"]),
+        ("--a cone+noudp --b open+noudp", ["outer", "a", "11.0.0.20"]),
+    ];
+    at_once(cases, |(options, change)| {
+        in_lab(a_transfer_goes_on_by_itself_when_an_address_changes, options, |lab| {
+            let running = Running::start(lab);
+            lab.change(&change);
+            running.completes();
+        });
     });
 }

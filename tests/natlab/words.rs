@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use potluck::protocol::Route;
 use serde_json::json;
 
-use crate::best::Route;
 use crate::support::{Process, content};
 
 /// The ways that clients find for files.
-const FILES: &[Route] = &[Route::Direct];
+const FILES: &[Route] = &[Route::Direct, Route::Punched, Route::Relayed];
 /// The ways that they find to talk without the hub.
-const PRIVATE: &[Route] = &[Route::Direct];
+const PRIVATE: &[Route] = &[Route::Direct, Route::Punched, Route::Relayed];
+
+/// How often a direct connection is opened at most. The hub lets two meet ten times a minute.
+const OPENED: usize = 4;
 
 /// Whether clients find such a way for anything.
 pub fn is_found(way: Route) -> bool {
@@ -60,13 +63,21 @@ fn push(asker: &mut Process, giver: &mut Process) {
     assert!(asker.place.got("gift") == bytes, "gift has other bytes");
 }
 
-fn talk(asker: &mut Process, giver: &mut Process, way: Route) {
-    asker.must(json!({"request": "private", "to": giver.name, "text": "between us"}), "message-acked");
-    assert_eq!(asker.then("private-opened")["route"], way.to_string());
-    assert_eq!(giver.then("private-opened")["route"], way.to_string());
-    assert_eq!(giver.then("private-message")["text"], "between us");
-    giver.must(json!({"request": "private", "to": asker.name, "text": "indeed"}), "message-acked");
-    assert_eq!(asker.then("private-message")["text"], "indeed");
-    asker.must(json!({"request": "private-close", "to": giver.name}), "private-closed");
-    giver.then("private-closed");
+/// A direct connection is made over what stands first and stays there, so a busy machine may have to open it again until
+/// that is the best way; it is never a better one than there can be.
+fn talk(asker: &mut Process, giver: &mut Process, best: Route) {
+    let found = (0..OPENED).any(|_| {
+        asker.must(json!({"request": "private", "to": giver.name, "text": "between us"}), "message-acked");
+        let opened = asker.then("private-opened");
+        let way: Route = serde_json::from_value(opened["route"].clone()).unwrap();
+        assert!(way >= best, "{opened}: the best way should be {best}");
+        assert_eq!(giver.then("private-opened")["route"], opened["route"]);
+        assert_eq!(giver.then("private-message")["text"], "between us");
+        giver.must(json!({"request": "private", "to": asker.name, "text": "indeed"}), "message-acked");
+        assert_eq!(asker.then("private-message")["text"], "indeed");
+        asker.must(json!({"request": "private-close", "to": giver.name}), "private-closed");
+        giver.then("private-closed");
+        way == best
+    });
+    assert!(found, "{} and {} never talk by the best way: {best}", asker.name, giver.name);
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::seeds::play_seeds;
 use potluck::core::{Rng, Time};
-use potluck::protocol::ChunkSet;
-use potluck::sim::swarm::{Fault, PeerConfig, SwarmSim};
+use potluck::protocol::{ChunkSet, Route};
+use potluck::sim::swarm::{Change, Fault, PeerConfig, SwarmSim};
 
 const SEEDS: u64 = 500;
 /// Nothing takes as long.
@@ -32,6 +32,7 @@ fn peer(rng: &mut Rng) -> PeerConfig {
         lane_rate: None,
         down: None,
         cores: 1 + rng.below(16) as usize,
+        changes: Vec::new(),
     }
 }
 
@@ -176,5 +177,85 @@ fn the_number_of_connections_settles_where_more_gain_nothing() {
         let what = format!("up {up}, lane {lane}, down {down}, {cores} cores: {took:?}, {dialled:?}");
         assert!(took < Duration::from_secs(60), "as much as could come in 40 s took longer: {what}");
         assert!(dialled.len() <= 24 && late <= 4, "it does not settle: {what}");
+    });
+}
+
+/// Something that happens to the ways to a client, and is over after at most `longest`.
+fn change(rng: &mut Rng, longest: Duration) -> Change {
+    let most = longest.as_millis() as u64;
+    match rng.below(6) {
+        0 => Change::Breaks,
+        1 | 2 => Change::Away(Duration::from_millis(rng.below(most))),
+        3 => Change::Moves(Duration::from_millis(rng.below(most.min(1_000)))),
+        _ => Change::Way([Route::Direct, Route::Punched, Route::Relayed][rng.below(3) as usize]),
+    }
+}
+
+#[test]
+fn whatever_happens_to_the_ways_for_a_while_everybody_gets_everything() {
+    play_seeds(300, |seed| {
+        let mut rng = Rng(seed);
+        let (count, chunks) = (2 + rng.below(6), 20 + rng.below(150) as u32);
+        let mut peers: Vec<PeerConfig> = (0..count).map(|_| peer(&mut rng)).collect();
+        for (index, peer) in peers.iter_mut().enumerate() {
+            peer.rate = (2 + rng.below(30)) * MIB;
+            if index > 0 && (index == 1 || rng.chance(60)) {
+                peer.fetches = Some(None);
+                peer.comes = Duration::from_millis(1 + rng.below(1_000));
+            }
+            // Apart, so that nobody is away for half a minute.
+            let mut at = Duration::from_millis(1_100);
+            for _ in 0..rng.below(4) {
+                at += Duration::from_millis(rng.below(3_000));
+                let change = change(&mut rng, Duration::from_secs(8));
+                peer.changes.push((at, change));
+                at += Duration::from_secs(10);
+            }
+        }
+        let mut sim = SwarmSim::new(seed, chunks, peers.clone());
+        play(&mut sim);
+        let ends: Vec<_> = sim.outcomes().filter(|(_, end)| *end != Some(Ok(()))).collect();
+        assert!(ends.is_empty(), "{ends:?} of {peers:#?}");
+    });
+}
+
+#[test]
+fn a_source_that_is_back_is_used_within_three_seconds() {
+    let played = play_seeds(200, |seed| {
+        let mut rng = Rng(seed);
+        let mut peers: Vec<PeerConfig> = (0..2).map(|_| peer(&mut rng)).collect();
+        (peers[0].rate, peers[1].fetches, peers[1].comes) = (4 * MIB, Some(None), Duration::from_millis(10));
+        let (at, span) = (Duration::from_millis(1_000 + rng.below(2_000)), Duration::from_millis(rng.below(25_000)));
+        let moves = rng.chance(30);
+        let told = Duration::from_millis(rng.below(500));
+        peers[rng.below(2) as usize].changes = vec![(at, if moves { Change::Moves(told) } else { Change::Away(span) })];
+        let back = Time(0) + at + if moves { told } else { span };
+        let mut sim = SwarmSim::new(seed, 60, peers);
+        play(&mut sim);
+        assert_eq!(sim.outcomes().collect::<Vec<_>>(), [(1, Some(Ok(())))]);
+        let next = sim.written_at(1).iter().copied().find(|written| *written > back);
+        let took = next.expect("it was not over") - back;
+        assert!(took < Duration::from_secs(3), "it went on only {took:?} after {span:?}, or a move: {moves}");
+        took
+    });
+    assert!(played.iter().any(|took| *took > Duration::from_secs(1)), "nobody had to wait");
+}
+
+#[test]
+fn a_better_way_is_taken_while_a_transfer_runs_and_nothing_comes_twice() {
+    play_seeds(100, |seed| {
+        let mut rng = Rng(seed);
+        let mut peers: Vec<PeerConfig> = (0..2).map(|_| peer(&mut rng)).collect();
+        (peers[0].rate, peers[1].fetches, peers[1].comes) = (8 * MIB, Some(None), Duration::from_millis(10));
+        let better = [Route::Punched, Route::Direct][rng.below(2) as usize];
+        peers[0].changes = vec![
+            (Duration::ZERO, Change::Way(Route::Relayed)),
+            (Duration::from_millis(500 + rng.below(2_000)), Change::Way(better)),
+        ];
+        let mut sim = SwarmSim::new(seed, 60, peers);
+        play(&mut sim);
+        assert_eq!(sim.outcomes().collect::<Vec<_>>(), [(1, Some(Ok(())))]);
+        assert_eq!(sim.routes(1), [Route::Relayed, better]);
+        assert_eq!(sim.came(1), 60, "each chunk came once");
     });
 }

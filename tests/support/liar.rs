@@ -60,17 +60,7 @@ impl Liar {
         lie: Lie,
     ) -> Self {
         let [own, data] = seeds.map(|seed| Identity::from_seed([seed; 32]));
-        let mut whole = tempfile::tempfile().unwrap();
-        whole.write_all(promised).unwrap();
-        let hashed = hash_file(&whole, chunks, &mut |_| (), &Cancel::default()).unwrap();
-        let content = Content {
-            file: file.into(),
-            size: hashed.chunking.size(),
-            hash: hashed.hash,
-            chunk_size: hashed.chunking.chunk_size(),
-            chunks: hashed.chunking.count().into(),
-            modified: None,
-        };
+        let (hashed, content) = content_of(file, promised, chunks);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -103,6 +93,34 @@ impl Liar {
     pub fn was_asked(&self) -> bool {
         !self.asked.lock().unwrap().is_empty()
     }
+}
+
+/// A file's hashes, and how it is offered.
+fn content_of(file: &str, promised: &[u8], chunks: Option<u32>) -> (Hashed, Content) {
+    let mut whole = tempfile::tempfile().unwrap();
+    whole.write_all(promised).unwrap();
+    let hashed = hash_file(&whole, chunks, &mut |_| (), &Cancel::default()).unwrap();
+    let content = Content {
+        file: file.into(),
+        size: hashed.chunking.size(),
+        hash: hashed.hash,
+        chunk_size: hashed.chunking.chunk_size(),
+        chunks: hashed.chunking.count().into(),
+        modified: None,
+    };
+    (hashed, content)
+}
+
+/// How a file of so many sevens is offered.
+pub fn sevens(file: &str, length: usize) -> Content {
+    content_of(file, &vec![7; length], None).1
+}
+
+/// Serves a file of so many sevens over this connection. What would be a lie of others is the truth here.
+pub fn serve_sevens(tcp: TcpStream, identity: &Identity, length: usize) {
+    let tls = ServerConnection::new(Arc::new(server_config(identity, DATA_ALPN))).unwrap();
+    let (hashed, _) = content_of("sevens", &vec![7; length], None);
+    std::thread::spawn(move || deceive(StreamOwned::new(tls, tcp), &hashed, Lie::Bytes, &Mutex::default()));
 }
 
 /// Answers a peer's requests with lies, until the peer gives up.

@@ -24,6 +24,11 @@ pub struct Raw {
 impl Raw {
     /// Registers under a name, and tells the hub that files are served on `port`.
     pub fn enter(hub: u16, name: &str, identity: Identity, port: u16) -> Self {
+        Self::enter_at((Ipv4Addr::LOCALHOST, hub).into(), name, identity, port)
+    }
+
+    /// Does so at a hub that is not on this machine.
+    pub fn enter_at(hub: SocketAddr, name: &str, identity: Identity, port: u16) -> Self {
         let (bodies, to_say) = unbounded_channel();
         let (tell, told) = channel();
         std::thread::spawn(move || {
@@ -81,9 +86,14 @@ impl Raw {
     }
 }
 
-async fn speak(hub: u16, identity: Identity, port: u16, mut say: UnboundedReceiver<String>, tell: Sender<Value>) {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, hub));
-    let mut conn = connect(address, &identity, None, TransportChoice::Tcp).await.unwrap();
+async fn speak(
+    hub: SocketAddr,
+    identity: Identity,
+    port: u16,
+    mut say: UnboundedReceiver<String>,
+    tell: Sender<Value>,
+) {
+    let mut conn = connect(hub, &identity, None, TransportChoice::Tcp).await.unwrap();
     let hello = ClientHello {
         follow: Default::default(),
         hello: LINK_PROTOCOL.into(),

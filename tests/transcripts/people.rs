@@ -28,8 +28,8 @@ pages! {
         scene.says(ben, r#"{"id":2,"request":"verify","name":"anna","confirm":true}"#);
         scene.says(ben, r#"{"id":3,"request":"whois","name":"anna"}"#);
         scene.says(cleo, &format!("verify anna --number '{}'", number_with(3, 1)));
-        scene.says(cleo, &format!("verify anna --number '{}'", number_with(2, 1)));
-        scene.says(cleo, "verify anna --number 12345");
+        scene.says(cleo, &format!("verify anna --number {}", number_with(2, 1)));
+        scene.says(cleo, "verify anna --number 12345 67890");
         scene.says(cleo, "verify anna --confirm");
         scene.says(cleo, "who");
         scene.says(cleo, "verify cleo");

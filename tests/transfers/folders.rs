@@ -79,7 +79,7 @@ fn a_tree_arrives_as_it_is_and_links_and_hidden_files_stay_where_they_are() {
     let expected =
         [json!("transfer-completed"), json!("tree/"), json!(302), json!(size), json!(tree_hash(&tree)), json!(0)];
     assert_eq!(fields, expected.each_ref());
-    assert_eq!(done["sources"], json!([{"peer": "erin", "bytes": size}]));
+    assert_eq!(done["sources"], json!([{"peer": "erin", "bytes": size, "route": "direct"}]));
     assert!(text(&done["path"]).ends_with("downloads/tree"), "{done}");
     for file in ["tree/link", "tree/b/up/secret", "tree/.hidden"] {
         dora.refused(get(file), "not-offered");
@@ -126,7 +126,7 @@ fn a_folder_that_was_broken_off_goes_on_whoever_was_killed() {
     let done = dora.must(get("t/"), "transfer-completed");
     let resumed = done["resumed"].as_u64().unwrap();
     assert!(resumed >= first, "{done}");
-    assert_eq!(done["sources"], json!([{"peer": "erin", "bytes": 600_000 - resumed}]));
+    assert_eq!(done["sources"], json!([{"peer": "erin", "bytes": 600_000 - resumed, "route": "direct"}]));
     for (file, bytes) in &tree {
         assert_eq!(dora.place.got(file), *bytes);
     }

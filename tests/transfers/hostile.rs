@@ -63,7 +63,7 @@ fn an_honest_source_makes_up_for_one_that_lies() {
     let id = dora.send(get("a.bin"));
     let done = dora.answer(id);
     assert_eq!(done["event"], "transfer-completed", "{done}");
-    assert_eq!(done["sources"], json!([{"peer": "erin", "bytes": promised.len()}]));
+    assert_eq!(done["sources"], json!([{"peer": "erin", "bytes": promised.len(), "route": "direct"}]));
     assert_eq!(dora.place.got("a.bin"), promised);
     assert_eq!(dora.then("source-dropped")["peer"], "liar");
     erin.quit();
@@ -121,7 +121,7 @@ fn one_owner_with_another_key_does_not_keep_the_file_from_us() {
     home.pins().pin_peer("erin", &hub_key(&hub), before).unwrap();
     let mut dora = scene.client(&hub, "dora");
     let done = dora.must(get("a.bin"), "transfer-completed");
-    assert_eq!(done["sources"], json!([{"peer": "finn", "bytes": bytes.len()}]));
+    assert_eq!(done["sources"], json!([{"peer": "finn", "bytes": bytes.len(), "route": "direct"}]));
     let dropped = dora.then("source-dropped");
     assert_eq!((&dropped["peer"], &dropped["code"]), (&json!("erin"), &json!("peer-key-changed")));
     [erin, finn, dora].into_iter().for_each(Process::quit);

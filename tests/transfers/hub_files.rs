@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::support::environment::potluck;
+use crate::support::half::Half;
+use crate::support::raw::Raw;
 use crate::support::*;
 use potluck::core::fetch::{FetchPlan, Source};
 use potluck::io::content::store::ContentStore;
@@ -195,7 +197,7 @@ fn a_copy_can_be_had_when_its_owner_is_gone_and_goes_when_it_is_withdrawn() {
         let offers = table_with(&mut peer, |offers| !offers.is_empty());
         assert_eq!((&offers[0]["owner"], &offers[0]["kept"]), (&json!("erin"), &json!(true)));
         let done = peer.must(get("song", "erin"), "transfer-completed");
-        assert_eq!(done["sources"], json!([{"peer": "hub", "bytes": song.len()}]));
+        assert_eq!(done["sources"], json!([{"peer": "hub", "bytes": song.len(), "route": "direct"}]));
         assert_eq!(peer.place.got("song"), song);
         peer.kill();
         if restart {
@@ -210,7 +212,7 @@ fn a_copy_can_be_had_when_its_owner_is_gone_and_goes_when_it_is_withdrawn() {
     let offers = table_with(&mut dora, |offers| !offers.is_empty() && offers[0]["kept"] != json!(true));
     assert_eq!(names(&offers), BTreeSet::from(["song of erin".to_owned()]));
     let done = dora.must(get("song", "erin"), "transfer-completed");
-    assert_eq!(done["sources"], json!([{"peer": "erin", "bytes": song.len()}]));
+    assert_eq!(done["sources"], json!([{"peer": "erin", "bytes": song.len(), "route": "direct"}]));
     erin.must(json!({"request": "withdraw", "files": ["song"]}), "withdrawn");
     ask_until(&mut erin, "the copy is removed", || copies(&scene).is_empty());
     erin.quit();
@@ -367,4 +369,27 @@ fn what_cannot_be_served_is_refused_at_the_start() {
         let (code, text) = serve(args);
         assert!(code == Some(2) && text.contains(said), "{args:?}: {code:?} {text}");
     }
+}
+
+#[test]
+fn who_cannot_be_dialled_comes_to_the_hub_with_what_it_keeps() {
+    let scene = Scene::default();
+    let hub = scene.hub_with(&["--keep-files", "10MB"]);
+    let identity = Identity::from_seed([61; 32]);
+    // Nobody listens where the hub is told that files are served.
+    let mut owner = Raw::enter(hub.port, "owner", identity.clone(), 9);
+    owner.say(&json!({"id": 2, "publish": [liar::sevens("sevens", 3 * MIB)], "keep": true}));
+    let stored = loop {
+        let told = owner.find(|told| told["event"] == "meeting" || told["event"] == "stored");
+        if told["event"] == "stored" {
+            break told;
+        }
+        assert_eq!((&told["peer"], &told["name"], told.get("ask")), (&json!(hub.key), &json!("hub"), None));
+        liar::serve_sevens(Half::of(hub.port, &told).0, &identity, 3 * MIB);
+    };
+    assert_eq!(stored.get("code"), None, "{stored}");
+    drop(owner);
+    let mut reader = scene.client(&hub, "reader");
+    let done = reader.must(get("sevens", "owner"), "transfer-completed");
+    assert_eq!(fs::read(text(&done["path"])).unwrap(), vec![7; 3 * MIB]);
 }

@@ -19,7 +19,8 @@ fn goes_on(dora: &mut Process, bytes: &[u8]) {
     assert!(resumed > 0 && resumed < SIZE as u64, "{resumed}");
     let done = dora.answer(id);
     assert_eq!((&done["event"], &done["resumed"]), (&json!("transfer-completed"), &json!(resumed)), "{done}");
-    assert_eq!(done["sources"], json!([{"peer": "erin", "bytes": SIZE as u64 - resumed}]), "{done}");
+    let sources = json!([{"peer": "erin", "bytes": SIZE as u64 - resumed, "route": "direct"}]);
+    assert_eq!(done["sources"], sources, "{done}");
     assert_eq!(dora.place.got("a.bin"), bytes);
     assert_eq!(dora.place.downloaded().len(), 1, "{:?}", dora.place.downloaded());
 }

@@ -27,7 +27,7 @@ fn files_of_every_size_arrive_byte_for_byte_and_both_ends_say_so() {
         let events = dora.with_id(id);
         let (first, hash) = (&events[0], offer["hash"].clone());
         assert_eq!(text(&hash), blake3::hash(&bytes).to_hex().to_string());
-        let sent = if size == 0 { json!(null) } else { json!([{"peer": "erin", "bytes": size}]) };
+        let sent = if size == 0 { json!(null) } else { json!([{"peer": "erin", "bytes": size, "route": "direct"}]) };
         for (event, name) in [(first, "transfer-started"), (&done, "transfer-completed")] {
             assert_eq!(event["event"], name, "{events:#?}");
             let fields = [&event["direction"], &event["file"], &event["peer"], &event["size"], &event["hash"]];

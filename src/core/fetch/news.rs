@@ -1,8 +1,8 @@
 //! What is told of a download, from the machine to the session, which makes events of it.
 
-use crate::protocol::Failure;
 use crate::protocol::types::Source;
 use crate::protocol::wire::Had;
+use crate::protocol::{Failure, Route};
 
 /// How a download goes on.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,7 +13,11 @@ pub enum TransferNote {
         path: String,
         /// Bytes that are there already.
         resumed: u64,
+        /// The way that its first connection takes, if there is one by now.
+        route: Option<Route>,
     },
+    /// This is the best way now that a connection of it takes; told whenever it changes.
+    Way(Route),
     /// It is there already, all of it, and is served to others: nothing is fetched, and it is completed.
     Here(Had),
     /// So many bytes are there.

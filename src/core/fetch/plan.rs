@@ -152,3 +152,9 @@ impl From<&Holder> for Source {
 pub fn unfit() -> Failure {
     Failure::new(ErrorCode::PeerBroke, "The offer's size and chunks do not fit together.")
 }
+
+/// Why a source does not go on whose user has ended the upload.
+pub fn ended_there() -> Failure {
+    let failure = Failure::new(ErrorCode::PeerRefused, "The other client has ended the transfer.");
+    failure.hint("Ask them why; `get` again goes on from what is there.")
+}

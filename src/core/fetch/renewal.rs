@@ -75,6 +75,12 @@ impl Lanes {
         }
     }
 
+    /// The best way that any lane takes which has not been replaced.
+    pub(super) fn best_route(&self) -> Option<Route> {
+        let stays = |state: &&LaneState| state.is_open() && state.way.replaced.is_none();
+        self.all().values().filter(stays).filter_map(|state| state.way.route).min()
+    }
+
     /// Cuts the replaced lanes that do not bring what they were asked for.
     pub(super) fn look_after_replaced(&mut self, now: Time) {
         let is_late = |state: &LaneState| state.waits() && state.leftovers_until().is_some_and(|until| now >= until);

@@ -6,7 +6,7 @@ use super::content::STARVED;
 use super::news::TransferNote;
 use crate::core::time::Time;
 use crate::protocol::wire::Had;
-use crate::protocol::{ChunkSet, Chunking, ContentHash};
+use crate::protocol::{ChunkSet, Chunking, ContentHash, Route};
 
 /// How often progress is told at most.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -15,6 +15,10 @@ const HAVE_EVERY: Duration = Duration::from_millis(500);
 
 /// After how long it is told that a transfer waits for somebody who has what is missing: they may be there in a moment.
 const STALLED: Duration = Duration::from_secs(2);
+
+/// How long the beginning of a transfer is not told because no source is connected: with the first one it is known which
+/// way it takes.
+const BEGINS: Duration = Duration::from_secs(1);
 
 /// What was told, and what is to be told.
 #[derive(Debug)]
@@ -29,16 +33,45 @@ pub(super) struct Telling {
     chunks: ChunkSet,
     /// Since when it waits for somebody who has what is missing, and whether that was told.
     stalled: Option<(Time, bool)>,
+    /// Until it was told that it begins: the path, the bytes that are there, and since when.
+    start: Option<(String, u64, Time)>,
+    /// The way that was told.
+    way: Option<Route>,
 }
 
 impl Telling {
     pub(super) fn new(now: Time) -> Self {
-        Self { progress: (0, now), had: now, files: Vec::new(), chunks: ChunkSet::default(), stalled: None }
+        Self {
+            progress: (0, now),
+            had: now,
+            files: Vec::new(),
+            chunks: ChunkSet::default(),
+            stalled: None,
+            start: None,
+            way: None,
+        }
     }
 
-    /// So many bytes are there at the start, which is told otherwise.
-    pub(super) fn begin(&mut self, now: Time, bytes: u64) {
-        self.progress = (bytes, now);
+    /// It begins, and so many bytes are there. That is told with the first connection, or somewhat later.
+    pub(super) fn begin(&mut self, now: Time, path: String, resumed: u64) {
+        self.progress = (resumed, now);
+        self.start = Some((path, resumed, now));
+    }
+
+    /// That it begins, if that was not told and is due: once its way is known, and at the latest when anything else is to
+    /// be told, as `must` says.
+    pub(super) fn started(&mut self, now: Time, must: bool, route: Option<Route>) -> Option<TransferNote> {
+        let due = |(_, _, since): &mut (String, u64, Time)| must || route.is_some() || now - *since >= BEGINS;
+        let (path, resumed, _) = self.start.take_if(due)?;
+        self.way = route;
+        Some(TransferNote::Started { path, resumed, route })
+    }
+
+    /// The way that it takes, if that is new.
+    pub(super) fn way(&mut self, route: Option<Route>) -> Option<TransferNote> {
+        let route = route.filter(|route| self.way != Some(*route))?;
+        self.way = Some(route);
+        Some(TransferNote::Way(route))
     }
 
     pub(super) fn has_file(&mut self, hash: ContentHash, chunking: Chunking) {
@@ -91,7 +124,8 @@ impl Telling {
         let have = (!self.files.is_empty() || !self.chunks.is_empty()).then(|| self.had + HAVE_EVERY);
         let progress = (bytes != self.progress.0).then(|| self.progress.1 + PROGRESS_EVERY);
         let stalled = self.stalled.filter(|(_, told)| !told).map(|(since, _)| since + STALLED);
-        have.into_iter().chain(progress).chain(stalled)
+        let start = self.start.as_ref().map(|(_, _, since)| *since + BEGINS);
+        have.into_iter().chain(progress).chain(stalled).chain(start)
     }
 }
 

@@ -126,7 +126,9 @@ fn a_file_comes_over_two_lanes_and_is_placed_once() {
     assert_eq!(rig.outputs(), [Output::Open(0)]);
     let lanes = dialled(&rig.open(false));
     assert_eq!(lanes, [Lane(0), Lane(1)]);
-    assert_eq!(rig.tell(Input::Connected(Lane(0), Route::Direct)), [Output::AskManifest(Lane(0))]);
+    let started = TransferNote::Started { path: "a".into(), resumed: 0, route: Some(Route::Direct) };
+    let outputs = rig.tell(Input::Connected(Lane(0), Route::Direct));
+    assert_eq!(outputs, [Output::AskManifest(Lane(0)), Output::Note(started)], "it begins, and how it goes is known");
     assert_eq!(rig.tell(Input::Connected(Lane(1), Route::Direct)), [], "one of them asks for the manifest");
     let asked = rig.tell(Input::Manifest { lane: Lane(0), fits: true });
     assert!(asked.iter().all(|output| matches!(output, Output::AskChunks(..))), "{asked:?}");

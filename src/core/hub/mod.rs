@@ -164,6 +164,7 @@ impl Hub {
                 self.files.hub_files_changed(&mut self.base.at(now), changed, gone)
             }
             Input::Half { half, token, address } => self.meetings.half(&mut self.base.at(now), half, token, address),
+            Input::Call { call, key, content } => self.meetings.call(&mut self.base.at(now), call, key, content),
             Input::Relayed { meeting, bytes } => self.meetings.relayed(&mut self.base.at(now), meeting, bytes),
             Input::RelayEnded { meeting, bytes, why } => {
                 self.meetings.relay_ended(&mut self.base.at(now), meeting, bytes, why)

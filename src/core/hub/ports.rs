@@ -63,6 +63,15 @@ pub enum Input<'a> {
         /// The address from which it came.
         address: SocketAddr,
     },
+    /// The hub itself wants a connection with a client that it cannot dial, to fetch a content from it.
+    Call {
+        /// The call's number: one that was not used before.
+        call: u64,
+        /// The client's key.
+        key: PublicKey,
+        /// What is wanted of it.
+        content: ContentHash,
+    },
     /// The joined halves of this meeting have carried so many bytes by now, both directions together.
     Relayed {
         /// The number of the meeting.
@@ -146,6 +155,8 @@ pub enum Output {
     },
     /// End the joined halves of this meeting, and report `Input::RelayEnded`.
     Cut(u64),
+    /// The client has answered the call of this number with this half, or it will not.
+    Called(u64, Option<HalfId>),
     /// Close this half, which is not joined.
     DropHalf(HalfId),
     /// Write a line to the log.

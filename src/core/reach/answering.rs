@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::punching::Punching;
 use super::surroundings::Surroundings;
-use super::{Bound, Greeter, Line, Met, Places};
+use super::{Bound, Greeter, Line, Met, Places, Tokens};
 use crate::core::time::Time;
 use crate::protocol::Route;
 use crate::protocol::limits::MEETING_TIME;
@@ -30,8 +30,8 @@ pub enum AnsweringInput {
 /// What whoever was asked has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnsweringOutput {
-    /// Open a fresh port, accept on it, and connect to the hub from it with this token.
-    Bind(String),
+    /// Open a fresh port, accept on it, and connect to the hub from it with these tokens.
+    Bind(Tokens),
     /// Tell the hub where we may be reached in our own network.
     Tell(u64, Vec<SocketAddr>),
     /// Dial: from the meeting's port, unless the line is near ([`Answering::is_near`]).
@@ -60,7 +60,7 @@ pub struct Answering {
 impl Answering {
     /// We come, for at most [`MEETING_TIME`].
     pub fn new(now: Time, met: Met, seed: u64) -> Self {
-        let out = VecDeque::from([AnsweringOutput::Bind(met.token.clone())]);
+        let out = VecDeque::from([AnsweringOutput::Bind(met.tokens.clone())]);
         let (places, punching) = (Places::default(), Punching::new(seed));
         Self { met, surroundings: None, places, punching, ends: now + MEETING_TIME, over: false, out }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::punching::Punching;
 use super::surroundings::Surroundings;
-use super::{Bound, Greeter, Line, Met, Places};
+use super::{Bound, Greeter, Line, Met, Places, Tokens};
 use crate::core::time::Time;
 use crate::protocol::limits::MEETING_TIME;
 use crate::protocol::{ErrorCode, Failure, Route};
@@ -61,8 +61,8 @@ pub enum AskingOutput {
     DialDirect(SocketAddr),
     /// Ask the hub for a meeting.
     Ask,
-    /// Open a fresh port, accept on it, and connect to the hub from it with this token.
-    Bind(String),
+    /// Open a fresh port, accept on it, and connect to the hub from it with these tokens.
+    Bind(Tokens),
     /// Tell the hub where we may be reached in our own network.
     Tell(u64, Vec<SocketAddr>),
     /// Dial: from the meeting's port, unless the line is near ([`Asking::is_near`]).
@@ -219,7 +219,7 @@ impl Asking {
         match result {
             Ok(met) => {
                 self.punching.measured(now - since);
-                self.out.push_back(AskingOutput::Bind(met.token.clone()));
+                self.out.push_back(AskingOutput::Bind(met.tokens.clone()));
                 (self.stage, self.met_at) = (Stage::Meeting(met, now + COMING), now);
             }
             Err(failure) => self.no_meeting(failure),

@@ -59,13 +59,22 @@ pub enum Greeter {
     Nobody,
 }
 
+/// What the connections of one side of a meeting show at the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// Its half.
+    pub half: String,
+    /// One more, over the other family of addresses, if the hub has any.
+    pub second: String,
+}
+
 /// What the hub says of a meeting, as far as a machine must know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Met {
     /// The number of the meeting at the hub.
     pub meeting: u64,
-    /// What our half shows at the hub.
-    pub token: String,
+    /// What our connections show at the hub.
+    pub tokens: Tokens,
     /// Whether the hub joins the halves.
     pub relays: bool,
     /// Why it does not.

@@ -1,7 +1,7 @@
 //! Handles what the hub tells the client: events for everybody, and the answers to what it was asked.
 
 use super::asks::Origin;
-use super::meetings::MeetingNews;
+use super::notes::MeetingNews;
 use super::paged_answer::PagedAnswer;
 use super::pending::Pending;
 use super::replica::ChangedKeys;

@@ -4,8 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::meetings::MeetingNews;
-use super::notes::{FilesChanged, Hashed, Offering, UploadNote};
+use super::notes::{FilesChanged, Hashed, MeetingNews, Offering, UploadNote};
 use crate::core::fetch::{FetchPlan, Source, TransferNote};
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, PeerOutput};

@@ -1,6 +1,8 @@
 //! This process as one end of all its transfers.
 
+use std::net::TcpStream;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::dialled::Dialled;
@@ -8,6 +10,13 @@ use super::token_bucket::Rates;
 use crate::core::flow::TRIAL;
 use crate::io::net::identity::Identity;
 use crate::io::net::reach::Reacher;
+use crate::protocol::{ContentHash, PublicKey};
+
+/// Calls the holder of a key, from whom a content is wanted. The answer is its connection, or that it does not come.
+pub type Call = dyn Fn(PublicKey, ContentHash, CallAnswer) + Send + Sync;
+
+/// Takes the connection of whoever was called; `None` if it does not come. Whoever drops it says that, too.
+pub type CallAnswer = Box<dyn FnOnce(Option<TcpStream>) + Send>;
 
 /// This process as one end of all its transfers: the key that it shows, and what its transfers share. Clones share it,
 /// too.
@@ -23,6 +32,8 @@ pub struct LocalPeer {
     pub(super) dialled: Dialled,
     /// How others are reached that cannot be dialled.
     reacher: Option<Reacher>,
+    /// How others are called that cannot be dialled, where there is no reacher.
+    call: Option<Arc<Call>>,
 }
 
 impl Deref for LocalPeer {
@@ -36,7 +47,7 @@ impl Deref for LocalPeer {
 impl LocalPeer {
     /// A peer with this key pair that serves and fetches as fast as it can.
     pub fn new(identity: Identity) -> Self {
-        Self { identity, rates: Rates::default(), trial: TRIAL, dialled: Dialled::default(), reacher: None }
+        Self { identity, rates: Rates::default(), trial: TRIAL, dialled: Dialled::default(), reacher: None, call: None }
     }
 
     /// The same peer, held to these rates.
@@ -49,6 +60,16 @@ impl LocalPeer {
     #[must_use]
     pub fn reaching(self, reacher: Reacher) -> Self {
         Self { reacher: Some(reacher), ..self }
+    }
+
+    /// The same peer, which calls those that it cannot dial.
+    #[must_use]
+    pub fn calling(self, call: Box<Call>) -> Self {
+        Self { call: Some(call.into()), ..self }
+    }
+
+    pub(super) fn call(&self) -> Option<&Call> {
+        self.call.as_deref()
     }
 
     pub(super) fn reacher(&self) -> Option<&Reacher> {

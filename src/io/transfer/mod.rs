@@ -9,6 +9,7 @@
 //! of up to 2 MiB (files of up to 32 GiB) before they are written. Larger ones are written to the hidden partial file
 //! as they come and count once they are verified, so that memory stays small for any size.
 
+mod calling;
 mod control;
 mod dial;
 mod dialled;
@@ -34,7 +35,7 @@ mod uploads;
 pub use control::Control;
 pub use fetch::{Fetched, fetch};
 pub use fetcher::Fetcher;
-pub use local_peer::LocalPeer;
+pub use local_peer::{Call, CallAnswer, LocalPeer};
 pub use server::{DataDoor, DataServer};
 pub use token_bucket::{Rates, SLOWEST, TokenBucket};
 pub use uploads::{UploadEvent, UploadNotify};

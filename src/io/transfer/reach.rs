@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use tokio::task::spawn_blocking;
 
+use super::calling::dial_or_call;
 use super::dial::{dial, prove};
 use super::driver::Dial;
 use super::local_peer::LocalPeer;
@@ -31,7 +32,7 @@ pub(super) fn reach(
     hangup: &Hangup,
 ) -> Result<(ClientStream, Route), Option<Failure>> {
     let Some(reacher) = local.reacher() else {
-        return dial(to.address, to.key, local, hangup).map(|stream| (stream, Route::Direct));
+        return dial_or_call(to, content, local, hangup).map(|stream| (stream, Route::Direct));
     };
     let ready = Hangup::waking().map_err(|e| Some(Failure::internal(e)))?;
     let proving = DataProving { key: to.key, local: local.clone(), ready: ready.clone() };

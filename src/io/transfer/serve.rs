@@ -154,7 +154,7 @@ impl ServedConnection<'_> {
             self.part = None;
             self.count_token()?;
             if self.shared.uploads.was_ended(self.peer, token) {
-                return Err(End::Refused(ErrorCode::PeerRefused.into()));
+                return Err(End::Refused(ErrorCode::Interrupted.into()));
             }
             let part = self.shared.uploads.join(self.peer, name, token, what(), self.stream.socket());
             // Whoever cancels it does not wait until what is being sent is gone.

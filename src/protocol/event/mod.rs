@@ -136,15 +136,15 @@ event_table! {
         /// Somebody has guessed at the short code of an invite: it is void.
         InviteGuessed(InviteGuessed) = "invite-guessed", told: Fact, r#"{"invite":"dora-k3f9x2ab","code":7}"#;
         /// The transfers that are running or waiting.
-        Transfers(Transfers) = "transfers", told: Fact, weighs: |transfers| 512 * transfers.transfers.len(), r#"{"transfers":[{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","bytes":1024,"size":4096,"state":"running"}]}"#;
+        Transfers(Transfers) = "transfers", told: Fact, weighs: |transfers| 512 * transfers.transfers.len(), r#"{"transfers":[{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","bytes":1024,"size":4096,"state":"running","route":"direct"}]}"#;
         /// A transfer waits until others have ended.
         TransferQueued(TransferQueued) = "transfer-queued", told: State of transfer, r#"{"transfer":2,"file":"song.ogg","position":1}"#;
         /// A transfer has started.
-        TransferStarted(TransferStarted) = "transfer-started", told: Fact, r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","size":4096,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","resumed":0,"path":"/home/dora/downloads/notes.txt"}"#;
+        TransferStarted(TransferStarted) = "transfer-started", told: Fact, r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","size":4096,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","resumed":0,"path":"/home/dora/downloads/notes.txt","route":"direct"}"#;
         /// Progress of a transfer; at most ten times a second.
-        TransferProgress(TransferProgress) = "transfer-progress", told: State of transfer, r#"{"transfer":1,"bytes":1024,"size":4096,"rate":102400,"left":30}"#;
+        TransferProgress(TransferProgress) = "transfer-progress", told: State of transfer, r#"{"transfer":1,"bytes":1024,"size":4096,"rate":102400,"left":30,"route":"direct"}"#;
         /// A transfer has completed: every byte was verified.
-        TransferCompleted(TransferCompleted) = "transfer-completed", told: Fact, weighs: |completed| NAME * completed.sources.len(), r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","path":"/home/dora/downloads/notes.txt","size":4096,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","elapsed":12,"bytes":4096,"resumed":0,"sources":[{"peer":"erin","bytes":4096}]}"#;
+        TransferCompleted(TransferCompleted) = "transfer-completed", told: Fact, weighs: |completed| NAME * completed.sources.len(), r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","path":"/home/dora/downloads/notes.txt","size":4096,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","elapsed":12,"bytes":4096,"resumed":0,"sources":[{"peer":"erin","bytes":4096,"route":"direct"}]}"#;
         /// A transfer has failed; the bytes that arrived are kept for the next attempt.
         TransferFailed(TransferFailed) = "transfer-failed", told: Fact, r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","bytes":1024,"size":4096,"code":"source-changed","message":"The source changed the file while it was being sent.","retry":"later"}"#;
         /// A transfer no longer uses one of its sources.

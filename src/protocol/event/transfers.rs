@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::types::{Direction, PushAnswer, Source, Transfer};
 use crate::protocol::vocabulary::bodies;
-use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Retry};
+use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Retry, Route};
 
 bodies! {
     /// The transfers that are running or waiting.
@@ -44,6 +44,9 @@ bodies! {
         /// The path of the file on this machine; only for a download.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<String>,
+        /// For a download: the way that the first connection takes; absent if none stands by now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<Route>,
         /// The number of uploads to this client that were not told before this one, because too many started at once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         untold: Option<u64>,
@@ -61,6 +64,9 @@ bodies! {
         /// The expected time to completion at this rate, in milliseconds; absent if there is no estimate.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         left: Option<u64>,
+        /// For a download: the best way that a connection of it takes now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<Route>,
     }
     /// A transfer has completed.
     TransferCompleted {

@@ -35,7 +35,7 @@ requests! {
         #[arg(long, conflicts_with = "revoke")]
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         confirm: bool,
-        /// The number as they have read it to you: it must be yours. A key that has changed is confirmed only with it. Spaces and hyphens may be left out.
+        /// The number as they have read it to you: it must be yours. A key that has changed is confirmed only with it. Its groups may stand apart or together.
         #[arg(long, value_name = "DIGITS")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         number: Option<String>,

@@ -3,19 +3,22 @@
 //! TCP is simulated as far as routers matter to it: who dials whom from which port, what comes in, what is refused,
 //! repeated or lost, and that two who dial each other at once get one connection.
 
+mod config;
+mod ends;
 mod router;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::agenda::Agenda;
 use crate::core::reach::{
     Answering, AnsweringInput, AnsweringOutput, Asking, AskingInput, AskingOutput, Interface, Line, Met, Places,
-    Surroundings, Wanted,
+    Surroundings, Tokens, Wanted,
 };
 use crate::core::time::{Rng, Time};
-use crate::protocol::{ErrorCode, Failure, Route};
+use crate::protocol::{ErrorCode, Failure};
+pub use config::{Ended, ReachConfig};
+use ends::{End, Ends, Side};
 pub use router::Kind;
 use router::{Entrance, Router};
 
@@ -25,58 +28,10 @@ const HUB_PORT: u16 = 7_755;
 const DATA_PORT: u16 = 4_000;
 /// The port of the meeting at each side.
 const MEETING_PORT: u16 = 4_500;
-/// After how long a system repeats what it has dialled, from the first time on.
+/// After how long a system repeats what it has dialled.
 const REPEATS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(7)];
 /// How long dialling the other side's own address may take.
 const DIRECT: Duration = Duration::from_secs(5);
-
-/// What a race is played with.
-#[derive(Debug, Clone, Copy)]
-pub struct ReachConfig {
-    /// The seed of every random choice.
-    pub seed: u64,
-    /// The router of whoever asks, and of whoever is asked.
-    pub routers: [Kind; 2],
-    /// The shortest and the longest delay of a packet, one way, in microseconds.
-    pub delay: (u64, u64),
-    /// How many of 100 packets are lost.
-    pub loss: u64,
-    /// Whether the hub relays.
-    pub relays: bool,
-    /// When the hub goes away.
-    pub hub_goes: Option<Duration>,
-    /// Whether the other side comes at all.
-    pub comes: bool,
-}
-
-/// How a race has ended.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ended {
-    /// The ways that were used, in order.
-    pub used: Vec<Route>,
-    /// Why there is none.
-    pub failure: Option<ErrorCode>,
-    /// When the first way stood, or it was given up.
-    pub first: Time,
-    /// When all was over.
-    pub over: Time,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Side {
-    Asker,
-    Asked,
-}
-
-impl Side {
-    fn other(self) -> Self {
-        if self == Side::Asker { Side::Asked } else { Side::Asker }
-    }
-}
-
-/// One end of a simulated connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct End(Side, Line);
 
 #[derive(Debug, Clone)]
 enum Happening {
@@ -95,26 +50,33 @@ enum Happening {
     HubGoes,
 }
 
+/// The hub, as far as a meeting needs it.
+#[derive(Debug)]
+struct HubModel {
+    is_there: bool,
+    /// Where each side's half came from.
+    halves: [Option<SocketAddr>; 2],
+    /// Where each side says it is.
+    told: [Option<SocketAddr>; 2],
+}
+
+impl HubModel {
+    fn both_came(&self) -> bool {
+        self.halves.iter().all(Option::is_some)
+    }
+}
+
 /// A race under way.
 pub struct ReachSim {
     config: ReachConfig,
     rng: Rng,
     now: Time,
-    agenda: BinaryHeap<Reverse<(Time, u64)>>,
-    happenings: BTreeMap<u64, Happening>,
-    next: u64,
+    agenda: Agenda<Happening>,
     asking: Asking,
     answering: Option<Answering>,
     routers: [Router; 2],
-    /// What is being dialled, and where.
-    dialling: BTreeMap<End, SocketAddr>,
-    /// The other end of each connection that stands.
-    ends: BTreeMap<End, End>,
-    served: BTreeMap<Line, Route>,
-    came: u32,
-    hub: bool,
-    halves: [Option<SocketAddr>; 2],
-    told: [Option<SocketAddr>; 2],
+    ends: Ends,
+    hub: HubModel,
     ended: Ended,
     over: bool,
 }
@@ -129,19 +91,12 @@ impl ReachSim {
             rng: Rng(config.seed.wrapping_mul(77)),
             config,
             now: Time(0),
-            agenda: BinaryHeap::new(),
-            happenings: BTreeMap::new(),
-            next: 0,
+            agenda: Agenda::default(),
             asking,
             answering: None,
             routers,
-            dialling: BTreeMap::new(),
-            ends: BTreeMap::new(),
-            served: BTreeMap::new(),
-            came: 0,
-            hub: true,
-            halves: [None; 2],
-            told: [None; 2],
+            ends: Ends::default(),
+            hub: HubModel { is_there: true, halves: [None; 2], told: [None; 2] },
             ended: Ended { used: Vec::new(), failure: None, first: Time(0), over: Time(0) },
             over: false,
         };
@@ -158,10 +113,10 @@ impl ReachSim {
     pub fn play(mut self, longest: Time) -> Ended {
         self.drain();
         while !self.over {
-            let Some(Reverse((at, number))) = self.agenda.pop() else { panic!("nothing happens any more: {self:?}") };
+            let at = self.agenda.next_at().unwrap_or_else(|| panic!("nothing happens any more: {self:?}"));
             assert!(at <= longest, "it takes too long: {self:?}");
             self.now = at;
-            let happening = self.happenings.remove(&number).expect("it is planned");
+            let happening = self.agenda.pop().expect("it is planned");
             self.happens(happening);
             self.drain();
         }
@@ -169,18 +124,12 @@ impl ReachSim {
     }
 
     fn later(&mut self, after: Duration, happening: Happening) {
-        self.agenda.push(Reverse((self.now + after, self.next)));
-        self.happenings.insert(self.next, happening);
-        self.next += 1;
+        self.agenda.add(self.now + after, happening);
     }
 
     fn delay(&mut self) -> Duration {
         let (least, most) = self.config.delay;
         Duration::from_micros(least + self.rng.below(most - least + 1))
-    }
-
-    fn is_lost(&mut self) -> bool {
-        self.rng.chance(self.config.loss)
     }
 
     fn router(&mut self, side: Side) -> &mut Router {
@@ -194,7 +143,7 @@ impl ReachSim {
 
     /// Sends what begins a connection.
     fn dial(&mut self, end: End, to: SocketAddr) {
-        self.dialling.insert(end, to);
+        self.ends.dial(end, to);
         self.send(end, to);
         self.later(REPEATS[0], Happening::Repeat(end, 0));
     }
@@ -203,7 +152,7 @@ impl ReachSim {
         let port = if line == Line::Direct { DATA_PORT + 1 } else { MEETING_PORT };
         let from = self.router(side).goes_out(port, to);
         let delay = self.delay();
-        if !self.is_lost() {
+        if !self.rng.chance(self.config.loss) {
             self.later(delay, Happening::Arrives(End(side, line), from, to));
         }
     }
@@ -212,38 +161,38 @@ impl ReachSim {
         match happening {
             Happening::Arrives(end, from, to) => self.arrives(end, from, to),
             Happening::Answered(end) => {
-                if self.dialling.remove(&end).is_some() {
+                if self.ends.end_dialling(end) {
                     self.opens(end);
                 }
             }
             Happening::Refused(end) => {
-                if self.dialling.remove(&end).is_some() {
+                if self.ends.end_dialling(end) {
                     self.fails(end);
                 }
             }
             Happening::Repeat(end, times) => {
-                let Some(to) = self.dialling.get(&end).copied() else { return };
+                let Some(to) = self.ends.dialled(end) else { return };
                 self.send(end, to);
                 if let Some(pause) = REPEATS.get(times + 1) {
                     self.later(*pause, Happening::Repeat(end, times + 1));
                 }
             }
             Happening::DirectEnds => {
-                if self.dialling.remove(&End(Side::Asker, Line::Direct)).is_some() {
+                if self.ends.end_dialling(End(Side::Asker, Line::Direct)) {
                     self.fails(End(Side::Asker, Line::Direct));
                 }
             }
-            Happening::HalfArrives(side, from) if self.hub => {
-                self.halves[side as usize] = Some(from);
+            Happening::HalfArrives(side, from) if self.hub.is_there => {
+                self.hub.halves[side as usize] = Some(from);
                 let delay = self.delay();
                 self.later(delay, Happening::Answered(End(side, Line::Half)));
-                if self.halves.iter().all(Option::is_some) {
+                if self.hub.both_came() {
                     self.tell_places(Side::Asker);
                     self.tell_places(Side::Asked);
                 }
             }
-            Happening::Told(side, inner) if self.hub => {
-                self.told[side as usize] = Some(inner);
+            Happening::Told(side, inner) if self.hub.is_there => {
+                self.hub.told[side as usize] = Some(inner);
                 self.tell_places(side);
             }
             Happening::HubSays(Side::Asker, places) => self.ask(AskingInput::Places(places)),
@@ -255,7 +204,7 @@ impl ReachSim {
             },
             Happening::Tick(Side::Asker) => self.ask(AskingInput::Tick),
             Happening::Tick(Side::Asked) => self.answer(AnsweringInput::Tick),
-            Happening::HubGoes => self.hub = false,
+            Happening::HubGoes => self.hub.is_there = false,
             Happening::HalfArrives(..) | Happening::Told(..) => {}
         }
     }
@@ -278,28 +227,16 @@ impl ReachSim {
     }
 
     fn has_port(&self, side: Side) -> bool {
-        self.halves[side as usize].is_some() || self.dialling.contains_key(&End(side, Line::Half))
+        self.hub.halves[side as usize].is_some() || self.ends.dialled(End(side, Line::Half)).is_some()
     }
 
     fn meets_line(&mut self, end: End, from: SocketAddr, delay: Duration) {
-        if self.ends.contains_key(&end) {
-            return;
-        }
-        let other = end.0.other();
-        // Both dial each other: that is one connection.
-        let twin = self.dialling.iter().find(|(of, to)| of.0 == other && **to == from).map(|(of, _)| *of);
-        let theirs = twin.unwrap_or_else(|| {
-            self.came += 1;
-            End(other, Line::Came(self.came))
-        });
-        self.ends.insert(end, theirs);
-        self.ends.insert(theirs, end);
+        let Some((theirs, twin)) = self.ends.meet(end, from) else { return };
         self.later(delay, Happening::Answered(end));
-        if twin.is_some() {
-            self.dialling.remove(&theirs);
+        if twin {
             return self.opens(theirs);
         }
-        match other {
+        match theirs.0 {
             Side::Asker => self.ask(AskingInput::Came(theirs.1, from)),
             Side::Asked => self.answer(AnsweringInput::Came(theirs.1, from)),
         }
@@ -336,18 +273,23 @@ impl ReachSim {
     /// The hub tells one side where the other is.
     fn tell_places(&mut self, of: Side) {
         let places = Places {
-            outer: self.halves[of as usize].filter(|_| self.halves.iter().all(Option::is_some)).into_iter().collect(),
-            inner: self.told[of as usize].into_iter().collect(),
+            outer: self.hub.halves[of as usize].filter(|_| self.hub.both_came()).into_iter().collect(),
+            inner: self.hub.told[of as usize].into_iter().collect(),
         };
         let delay = self.delay();
         self.later(delay, Happening::HubSays(of.other(), places));
     }
 
     fn meets(&mut self) {
-        if !self.hub {
+        if !self.hub.is_there {
             return;
         }
-        let met = |token: &str| Met { meeting: 1, token: token.into(), relays: self.config.relays, no_relay: None };
+        let met = |token: &str| Met {
+            meeting: 1,
+            tokens: Tokens { half: token.into(), second: String::new() },
+            relays: self.config.relays,
+            no_relay: None,
+        };
         let asked = Answering::new(self.now, met("b"), self.config.seed ^ 1);
         let asker = met("a");
         if self.config.comes {
@@ -400,7 +342,7 @@ impl ReachSim {
                 }
                 self.ended.used.push(route);
             }
-            AskingOutput::Close(line) => drop(self.dialling.remove(&End(Side::Asker, line))),
+            AskingOutput::Close(line) => drop(self.ends.end_dialling(End(Side::Asker, line))),
             AskingOutput::GiveUp(Failure { code, .. }) => {
                 assert!(self.ended.used.is_empty(), "given up, though there is a way");
                 (self.ended.failure, self.ended.first) = (Some(code), self.now);
@@ -420,16 +362,15 @@ impl ReachSim {
             }
             AnsweringOutput::Tell(_, inner) => self.tell_hub(Side::Asked, inner),
             AnsweringOutput::Dial(line, to) => self.dial(End(Side::Asked, line), to),
-            AnsweringOutput::Serve(line, route) => drop(self.served.insert(line, route)),
-            AnsweringOutput::Over => {}
+            AnsweringOutput::Serve(..) | AnsweringOutput::Over => {}
         }
     }
 
     fn bind(&mut self, side: Side) {
         let hub = SocketAddr::new(HUB, HUB_PORT);
         let from = self.router(side).goes_out(MEETING_PORT, hub);
-        self.dialling.insert(End(side, Line::Half), hub);
-        let lost = if self.is_lost() { REPEATS[0] } else { Duration::ZERO };
+        self.ends.dial(End(side, Line::Half), hub);
+        let lost = if self.rng.chance(self.config.loss) { REPEATS[0] } else { Duration::ZERO };
         let delay = self.delay() + lost;
         self.later(delay, Happening::HalfArrives(side, from));
     }
@@ -444,10 +385,10 @@ impl ReachSim {
         let delay = self.delay() * 4;
         let proved = match line {
             Line::Half => {
-                let joined = self.halves.iter().all(Option::is_some) && self.config.relays && self.hub;
+                let joined = self.hub.both_came() && self.config.relays && self.hub.is_there;
                 joined && self.config.comes
             }
-            Line::Direct | Line::Dialled(_) | Line::Came(_) => self.ends.contains_key(&End(Side::Asker, line)),
+            Line::Direct | Line::Dialled(_) | Line::Came(_) => self.ends.stands(End(Side::Asker, line)),
         };
         let waits = if proved { delay } else { Duration::from_secs(3) };
         self.later(waits, Happening::Proves(line, proved));
@@ -456,7 +397,6 @@ impl ReachSim {
 
 impl std::fmt::Debug for ReachSim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { config, now, asking, answering, ends, ended, .. } = self;
-        write!(f, "at {now:?} of {config:?}: {asking:?}, {answering:?}, {ends:?}, {ended:?}")
+        write!(f, "at {:?} of {:?}: {:?}, {:?}, {:?}", self.now, self.config, self.asking, self.answering, self.ended)
     }
 }

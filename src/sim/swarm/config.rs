@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::protocol::ChunkSet;
+use crate::protocol::{ChunkSet, Route};
 
 /// What is wrong with a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,21 @@ pub enum Fault {
     Claims,
     /// Its connections stay open, and it sends nothing.
     Stalls,
+}
+
+/// What happens to the ways to a client and from it, through no fault of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// All its connections break; new ones can be made.
+    Breaks,
+    /// The same, and no new ones can be made for so long.
+    Away(Duration),
+    /// It gets another address: its connections fall silent, and new ones can be made at the new one, of which others
+    /// are told so long afterwards.
+    Moves(Duration),
+    /// New connections to it take this way. If it is better than before, others are told; if it is worse, those that
+    /// there are break.
+    Way(Route),
 }
 
 /// The properties of one client.
@@ -50,4 +65,6 @@ pub struct PeerConfig {
     pub down: Option<u64>,
     /// The number of its cores.
     pub cores: usize,
+    /// What happens to the ways to it, and when.
+    pub changes: Vec<(Duration, Change)>,
 }

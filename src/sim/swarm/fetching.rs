@@ -1,5 +1,7 @@
 //! A receiver of the swarm: the real fetch machine, and the world around it.
 
+mod ways;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,12 +14,12 @@ use crate::core::flow::TRIAL;
 use crate::core::time::Time;
 use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, OnConflict, PublicKey, Route};
 
-/// A source as its receivers see it.
-pub(super) fn source_of(peer: usize, has: Option<ChunkSet>) -> Source {
+/// A source as its receivers see it, at its present place.
+pub(super) fn source_of(peer: usize, has: Option<ChunkSet>, place: u16) -> Source {
     let [high, low] = (peer as u16).to_be_bytes();
     let mut key = [0; 32];
     key[..2].copy_from_slice(&[high, low]);
-    let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, high, low)), 47_000);
+    let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, high, low)), place);
     Source { name: peer.to_string(), address, key: PublicKey(key), has }
 }
 
@@ -36,6 +38,10 @@ struct Wire {
     ends: bool,
     /// When the last chunk that arrived was taken in.
     free_at: Time,
+    /// Where it was dialled.
+    place: u16,
+    /// One of its ends is elsewhere by now: nothing passes.
+    silent: bool,
 }
 
 /// A task that the world must do for a receiver.
@@ -54,6 +60,19 @@ pub(super) enum Act {
     Dropped(usize, ErrorCode),
 }
 
+/// What was seen of a receiver, for whoever plays it.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// When each connection was made.
+    pub(super) dialled: Vec<Time>,
+    /// When each chunk was written.
+    pub(super) written_at: Vec<Time>,
+    /// How many chunks have come, written or not.
+    pub(super) came: usize,
+    /// The ways of which the machine has told.
+    pub(super) routes: Vec<Route>,
+}
+
 /// A receiver.
 pub(super) struct Fetching {
     machine: Fetch,
@@ -68,8 +87,7 @@ pub(super) struct Fetching {
     pub(super) came_from: BTreeMap<usize, (u32, u32)>,
     /// The chunks that others were told we have.
     had: ChunkSet,
-    /// When each connection was made.
-    pub(super) dialled: Vec<Time>,
+    pub(super) seen: Seen,
     /// When the receiver's own line is free again.
     pub(super) down_free_at: Time,
     pub(super) outcome: Option<Result<(), ErrorCode>>,
@@ -116,7 +134,7 @@ impl Fetching {
             wires: BTreeMap::new(),
             came_from: BTreeMap::new(),
             had: ChunkSet::default(),
-            dialled: Vec::new(),
+            seen: Seen::default(),
             down_free_at: now,
             outcome: None,
             tick: None,
@@ -139,11 +157,12 @@ impl Fetching {
                     self.machine.handle(now, Input::Opened(file, Ok(ready)));
                     self.witness.check(&self.machine)?;
                 }
-                Output::Dial { lane, key, .. } => {
-                    let peer = peer_of(key);
+                Output::Dial { lane, key, address, .. } => {
+                    let (peer, place) = (peer_of(key), address.port());
                     let (came, writing) = (VecDeque::new(), None);
-                    self.wires.insert(lane, Wire { peer, writing, came, ends: false, free_at: now });
-                    self.dialled.push(now);
+                    let wire = Wire { peer, writing, came, ends: false, free_at: now, place, silent: false };
+                    self.wires.insert(lane, wire);
+                    self.seen.dialled.push(now);
                     acts.push(Act::Dial(lane, peer));
                 }
                 Output::AskManifest(lane) => acts.extend(self.peer(lane).map(|peer| Act::AskManifest(lane, peer))),
@@ -190,27 +209,35 @@ impl Fetching {
             Note::Dropped { peer, failure } => {
                 acts.extend(peer.parse().ok().map(|peer| Act::Dropped(peer, failure.code)));
             }
-            Note::Started { .. }
+            Note::Way(route) => self.seen.routes.push(route),
+            Note::Started { route, .. } => self.seen.routes.extend(route),
+            Note::FileFailed { .. }
             | Note::Here(_)
             | Note::Progress(_)
-            | Note::FileFailed { .. }
             | Note::Stalled { .. }
             | Note::Completed { .. }
             | Note::Failed(_) => {}
         }
     }
 
-    pub(super) fn dialled(&mut self, now: Time, lane: Lane, reached: bool, acts: &mut Vec<Act>) -> Result<(), String> {
-        match self.wires.get(&lane) {
-            Some(wire) if !wire.ends && reached => self.handle(now, Input::Connected(lane, Route::Direct), acts),
-            Some(wire) if !wire.ends => self.breaks(now, lane, ErrorCode::PeerUnreachable, acts),
-            Some(_) | None => Ok(()),
+    /// A dial has come to its end: it is connected this way, or nobody is there.
+    pub(super) fn dialled(
+        &mut self,
+        now: Time,
+        lane: Lane,
+        route: Option<Route>,
+        acts: &mut Vec<Act>,
+    ) -> Result<(), String> {
+        match (self.wires.get(&lane), route) {
+            (Some(wire), Some(route)) if !wire.ends => self.handle(now, Input::Connected(lane, route), acts),
+            (Some(wire), None) if !wire.ends => self.breaks(now, lane, ErrorCode::PeerUnreachable, acts),
+            (Some(_) | None, _) => Ok(()),
         }
     }
 
     pub(super) fn manifest(&mut self, now: Time, lane: Lane, acts: &mut Vec<Act>) -> Result<(), String> {
         match self.wires.get(&lane) {
-            Some(wire) if !wire.ends => self.handle(now, Input::Manifest { lane, fits: true }, acts),
+            Some(wire) if !wire.ends && !wire.silent => self.handle(now, Input::Manifest { lane, fits: true }, acts),
             Some(_) | None => Ok(()),
         }
     }
@@ -245,8 +272,9 @@ impl Fetching {
         truth: &[u64],
         acts: &mut Vec<Act>,
     ) -> Result<(), String> {
-        let Some(wire) = self.wires.get_mut(&lane).filter(|wire| !wire.ends) else { return Ok(()) };
+        let Some(wire) = self.wires.get_mut(&lane).filter(|wire| !wire.ends && !wire.silent) else { return Ok(()) };
         wire.came.push_back(came);
+        self.seen.came += 1;
         self.take_in(now, lane, truth, acts)
     }
 
@@ -285,6 +313,7 @@ impl Fetching {
             return Err(format!("chunk {chunk} is written twice"));
         }
         self.came_from.entry(wire.peer).or_default().0 += 1;
+        self.seen.written_at.push(now);
         self.handle(now, Input::Written { lane, piece: chunk, result: Ok(()) }, acts)?;
         self.take_in(now, lane, truth, acts)
     }
@@ -333,18 +362,6 @@ impl Fetching {
         self.handle(now, Input::Placed { file: 0, result: Ok(("file".into(), true)) }, acts)
     }
 
-    /// A peer is now known to have these chunks, or all.
-    pub(super) fn hears(
-        &mut self,
-        now: Time,
-        peer: usize,
-        has: Option<ChunkSet>,
-        acts: &mut Vec<Act>,
-    ) -> Result<(), String> {
-        self.told.insert(peer, has.clone());
-        self.handle(now, Input::Learned(vec![source_of(peer, has)]), acts)
-    }
-
     pub(super) fn ticks(&mut self, now: Time, acts: &mut Vec<Act>) -> Result<(), String> {
         self.handle(now, Input::Tick, acts)
     }
@@ -362,13 +379,14 @@ impl Fetching {
         (0..).zip(&self.got).filter(|(_, got)| got.is_some()).map(|(chunk, _)| chunk).collect()
     }
 
-    /// The peer at the other end of a connection.
+    /// The peer at the other end of a connection over which something passes.
     pub(super) fn peer(&self, lane: Lane) -> Option<usize> {
-        self.wires.get(&lane).map(|wire| wire.peer)
+        self.wires.get(&lane).filter(|wire| !wire.silent).map(|wire| wire.peer)
     }
 
-    pub(super) fn lanes_to(&self, peer: usize) -> Vec<Lane> {
-        self.wires.iter().filter(|(_, wire)| wire.peer == peer).map(|(lane, _)| *lane).collect()
+    /// The connections to a peer, or all.
+    pub(super) fn lanes_to(&self, peer: Option<usize>) -> Vec<Lane> {
+        self.wires.iter().filter(|(_, wire)| peer.is_none_or(|peer| wire.peer == peer)).map(|(lane, _)| *lane).collect()
     }
 
     pub(super) fn lanes(&self) -> usize {

@@ -3,8 +3,10 @@
 //! file, or claim what they do not have. Receivers become sources of the chunks that they have, and others learn of
 //! that in batches, as from the hub.
 
+mod changes;
 mod config;
 mod fetching;
+mod promises;
 mod serving;
 
 use std::cmp::Reverse;
@@ -13,8 +15,8 @@ use std::time::Duration;
 
 use crate::core::fetch::Lane;
 use crate::core::time::{Rng, Time};
-use crate::protocol::{ChunkSet, ErrorCode};
-pub use config::{Fault, PeerConfig};
+use crate::protocol::{ChunkSet, ErrorCode, Route};
+pub use config::{Change, Fault, PeerConfig};
 use fetching::{Act, Fetching, source_of};
 
 /// The size of each chunk, in bytes.
@@ -55,6 +57,11 @@ enum Happens {
     Placed(usize),
     /// A receiver is told what a peer has.
     Told(usize, usize, Option<ChunkSet>),
+    Changes(usize, Change),
+    /// A peer that was away can be reached again.
+    Back(usize),
+    /// Others are told that a peer is elsewhere.
+    MovedTold(usize),
 }
 
 struct Peer {
@@ -65,6 +72,11 @@ struct Peer {
     told: Option<Option<ChunkSet>>,
     faulty: bool,
     gone: bool,
+    /// How many reasons there are why it cannot be reached now.
+    away: u32,
+    /// Its port, which is another one whenever it moves.
+    place: u16,
+    route: Route,
     receiver: Option<Fetching>,
     /// The answer that it is sending, and those that wait, in turn for each connection.
     sending: Option<(Via, u32)>,
@@ -95,10 +107,10 @@ impl SwarmSim {
             if config.fault != Fault::None {
                 sim.later(config.fault_at, Happens::Faults(index));
             }
-            let (sending, waiting) = (None, VecDeque::new());
-            let has = config.has.clone();
-            let peer = Peer { config, has, told: None, faulty: false, gone: false, receiver: None, sending, waiting };
-            sim.peers.push(peer);
+            for (at, change) in &config.changes {
+                sim.later(*at, Happens::Changes(index, *change));
+            }
+            sim.peers.push(Peer::new(config));
         }
         sim
     }
@@ -136,7 +148,7 @@ impl SwarmSim {
 
     /// When a receiver made each of its connections, and how many are open.
     pub fn lanes(&self, receiver: usize) -> (Vec<Time>, usize) {
-        self.peers[receiver].receiver.as_ref().map(|of| (of.dialled.clone(), of.lanes())).unwrap_or_default()
+        self.peers[receiver].receiver.as_ref().map(|of| (of.seen.dialled.clone(), of.lanes())).unwrap_or_default()
     }
 
     /// Runs the next event; false if there is none.
@@ -151,10 +163,10 @@ impl SwarmSim {
             Some(Happens::Comes(index)) => self.comes(index)?,
             Some(Happens::Faults(index)) => self.faults(index),
             Some(Happens::Ticks(index)) => self.ticks(index)?,
-            Some(Happens::Dialled(via)) => {
-                let reached = self.source_of(via).is_some_and(|peer| !self.peers[peer].gone);
-                self.receiver_does(via.receiver, |of, now, _, acts| of.dialled(now, via.lane, reached, acts))?;
-            }
+            Some(Happens::Dialled(via)) => self.dialled(via)?,
+            Some(Happens::Changes(index, change)) => self.changes(index, change)?,
+            Some(Happens::Back(index)) => self.peers[index].away -= 1,
+            Some(Happens::MovedTold(index)) => self.moved_told(index)?,
             Some(Happens::AskedManifest(via)) => self.asked_manifest(via),
             Some(Happens::Manifest(via)) => {
                 self.receiver_does(via.receiver, |of, now, _, acts| of.manifest(now, via.lane, acts))?;
@@ -193,7 +205,8 @@ impl SwarmSim {
                 self.receiver_does(receiver, |of, now, _, acts| of.placed(now, acts))?;
             }
             Some(Happens::Told(receiver, peer, has)) => {
-                self.receiver_does(receiver, |of, now, _, acts| of.hears(now, peer, has, acts))?;
+                let of_peer = (peer, self.peers[peer].place);
+                self.receiver_does(receiver, |of, now, _, acts| of.hears(now, of_peer, has, acts))?;
             }
             None => {}
         }
@@ -205,7 +218,7 @@ impl SwarmSim {
         if let Some(wanted) = config.fetches.clone() {
             let seed = self.rng.next_u64();
             let told = self.peers.iter().enumerate().filter(|(_, peer)| !peer.gone);
-            let sources = told.filter_map(|(peer, of)| Some(source_of(peer, of.told.clone()?))).collect();
+            let sources = told.filter_map(|(peer, of)| Some(source_of(peer, of.told.clone()?, of.place))).collect();
             let (left, of) = (config.left.clone(), (seed, config.cores));
             let receiver = Fetching::new(self.now, self.truth.len() as u32, wanted, left, sources, of);
             let peer = &mut self.peers[index];
@@ -229,7 +242,7 @@ impl SwarmSim {
     fn leaves(&mut self, index: usize) {
         self.peers[index].gone = true;
         for receiver in 0..self.peers.len() {
-            let lanes = self.peers[receiver].receiver.as_ref().map(|r| r.lanes_to(index)).unwrap_or_default();
+            let lanes = self.peers[receiver].receiver.as_ref().map(|r| r.lanes_to(Some(index))).unwrap_or_default();
             for lane in lanes {
                 let after = self.way(receiver, index);
                 self.later(after, Happens::Breaks(Via { receiver, lane }));
@@ -306,56 +319,6 @@ impl SwarmSim {
         Ok(())
     }
 
-    fn over(&mut self, index: usize) -> Result<(), String> {
-        let peer = &self.peers[index];
-        let receiver = peer.receiver.as_ref().ok_or("it has no receiver")?;
-        if receiver.outcome == Some(Ok(())) {
-            if peer.config.leaves_when_done {
-                self.leaves(index);
-            }
-            return Ok(());
-        }
-        let wanted = |chunk: &u32| match &peer.config.fetches {
-            Some(Some(wanted)) => wanted.contains(*chunk),
-            Some(None) | None => true,
-        };
-        let missing = |chunk: &u32| wanted(chunk) && receiver.got[*chunk as usize].is_none();
-        let missing: Vec<u32> = (0..self.truth.len() as u32).filter(missing).collect();
-        // A fetch of no chunks is refused.
-        if missing.is_empty() && receiver.outcome == Some(Err(ErrorCode::BadRequest)) {
-            return Ok(());
-        }
-        let told = |chunk: u32, (peer, has): (&usize, &Option<ChunkSet>)| {
-            self.is_sound(*peer) && has.as_ref().is_none_or(|has| has.contains(chunk))
-        };
-        if missing.iter().all(|chunk| receiver.told.iter().any(|of| told(*chunk, of))) {
-            return Err(format!("peer {index} gave up, and sound sources had all of {missing:?}"));
-        }
-        self.peers[index].has = Some(ChunkSet::default());
-        Ok(())
-    }
-
-    /// Whether a peer would still serve what it has.
-    fn is_sound(&self, index: usize) -> bool {
-        let peer = &self.peers[index];
-        let failed = peer.receiver.as_ref().is_some_and(|receiver| matches!(receiver.outcome, Some(Err(_))));
-        !peer.gone && !failed && matches!(peer.config.fault, Fault::None | Fault::Leaves)
-    }
-
-    fn check_dropped(&self, index: usize, code: ErrorCode) -> Result<(), String> {
-        let peer = &self.peers[index];
-        let fits = match code {
-            ErrorCode::BadChunk => peer.config.fault == Fault::Lies,
-            // The peer has left, or was silent.
-            ErrorCode::PeerBroke => peer.gone || peer.config.fault == Fault::Stalls,
-            ErrorCode::PeerUnreachable => peer.gone,
-            ErrorCode::SourceChanged => peer.config.fault == Fault::Changes,
-            ErrorCode::SourceGone => peer.config.fault == Fault::Claims || !self.is_sound(index),
-            _ => false,
-        };
-        if fits { Ok(()) } else { Err(format!("peer {index} ({:?}) was dropped: {code:?}", peer.config.fault)) }
-    }
-
     /// Tells all others what a peer has.
     fn tell_all(&mut self, index: usize, has: Option<ChunkSet>) {
         self.peers[index].told = Some(has.clone());
@@ -381,6 +344,27 @@ impl SwarmSim {
 }
 
 impl Peer {
+    fn new(config: PeerConfig) -> Self {
+        Self {
+            has: config.has.clone(),
+            config,
+            told: None,
+            faulty: false,
+            gone: false,
+            away: 0,
+            place: 47_000,
+            route: Route::default(),
+            receiver: None,
+            sending: None,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Whether something has happened to the ways to it, or will.
+    fn is_disturbed(&self) -> bool {
+        !self.config.changes.is_empty()
+    }
+
     fn is_done(&self) -> bool {
         self.receiver.as_ref().is_some_and(|receiver| receiver.outcome.is_some())
     }

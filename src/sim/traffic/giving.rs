@@ -2,6 +2,7 @@
 //! told.
 
 use super::{HUB, Job, Step, Wire, sizes, upload_of};
+use crate::core::fetch::plan::ended_there;
 use crate::core::fetch::{Input, Lane, LaneError, PlannedFile};
 use crate::core::session::UploadNote;
 use crate::protocol::{ErrorCode, Failure, PublicKey, Route};
@@ -191,7 +192,7 @@ pub(super) fn cancel_upload(sim: &mut Sim, client: usize, upload: u64) {
     fetching.lanes.retain(|lane, _| !lanes.contains(lane));
     for lane in lanes {
         // Whoever goes on with it is refused.
-        let broke = LaneError::Broke(ErrorCode::PeerRefused.into());
+        let broke = LaneError::Broke(ended_there());
         sim.step_later(1, fetcher, transfer, Step::Tell(Input::Ended(lane, Err(broke))));
     }
 }

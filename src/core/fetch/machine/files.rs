@@ -48,9 +48,7 @@ impl Fetch {
         };
         let items = self.small.iter().filter_map(|index| plan.files.get(*index as usize)).map(item).collect();
         self.stream = Stream::new(self.now, items, plan.sources.len(), (self.start.seed, self.start.cores));
-        self.telling.begin(self.now, self.present);
-        let (path, resumed) = (self.start.path.clone(), self.present);
-        self.lanes.say(Output::Note(TransferNote::Started { path, resumed }));
+        self.telling.begin(self.now, self.start.path.clone(), self.present);
         failed.into_iter().for_each(|(index, failure)| self.file_failed(index, failure));
         self.stream.begin(self.now, &self.sources, &mut self.lanes);
     }
@@ -76,7 +74,7 @@ impl Fetch {
             Ok(Opened::Here { chunking, .. }) if plan.is_folder() => self.arrived_whole(file, chunking),
             Ok(Opened::Here { path, chunking }) => {
                 let all = had(planned.hash, chunking, ChunkSet::all(chunking.count()));
-                self.lanes.say(Output::Note(TransferNote::Here(all)));
+                self.note(TransferNote::Here(all));
                 self.place = (path, true);
                 self.end(Ok(()));
             }
@@ -98,8 +96,7 @@ impl Fetch {
             content.add_source(has, uses);
         }
         if !plan.is_folder() && self.fate.end.is_none() {
-            self.telling.begin(self.now, content.present);
-            self.lanes.say(Output::Note(TransferNote::Started { path, resumed: content.present }));
+            self.telling.begin(self.now, path, content.present);
         }
         if let Some(Err(failure)) = &self.fate.end {
             self.stage = Stage::Ending(content, Err(failure.clone()));
@@ -160,7 +157,7 @@ impl Fetch {
         self.fate.failed += 1;
         self.fate.first.get_or_insert_with(|| failure.clone());
         let file = self.planned(file).map(|planned| planned.file.clone()).unwrap_or_default();
-        self.lanes.say(Output::Note(TransferNote::FileFailed { file, failure }));
+        self.note(TransferNote::FileFailed { file, failure });
     }
 
     /// Our own side cannot go on with the content that comes in chunks.

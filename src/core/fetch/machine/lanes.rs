@@ -146,7 +146,7 @@ impl Fetch {
             Some(Event::Dropped(source, failure) | Event::Absent(source, failure)) => {
                 if let Some(known) = self.sources.get(source) {
                     let peer = known.name.clone();
-                    self.lanes.say(Output::Note(TransferNote::Dropped { peer, failure }));
+                    self.note(TransferNote::Dropped { peer, failure });
                 }
             }
         }
@@ -161,7 +161,7 @@ impl Fetch {
     /// Tells that a source of a folder is not used any more, once.
     fn tell_dropped(&mut self, source: u32, failure: Failure) {
         if let Some(peer) = self.sources.tell(source) {
-            self.lanes.say(Output::Note(TransferNote::Dropped { peer, failure }));
+            self.note(TransferNote::Dropped { peer, failure });
         }
     }
 

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use crate::core::fetch::content::Content;
 use crate::core::fetch::lanes::{Lanes, Terms};
+use crate::core::fetch::news::TransferNote;
 use crate::core::fetch::plan::{FetchPlan, PlannedFile};
 use crate::core::fetch::sources::Sources;
 use crate::core::fetch::stream::Stream;
@@ -202,7 +203,12 @@ impl Fetch {
         let end = self.fate.end.as_ref().filter(|_| self.is_at_rest())?;
         Some(end.clone().map(|()| {
             let gave = self.sources.all().iter().filter(|source| source.bytes > 0);
-            let from = gave.map(|source| types::Source { peer: source.name.clone(), bytes: source.bytes }).collect();
+            let from = gave.map(|source| types::Source {
+                peer: source.name.clone(),
+                bytes: source.bytes,
+                route: source.route.unwrap_or_default(),
+            });
+            let from = from.collect();
             Got { path: self.place.0.clone(), complete: self.place.1, from }
         }))
     }
@@ -284,7 +290,23 @@ impl Fetch {
             self.open_next();
             self.end_folder();
         }
+        if self.has_begun() {
+            self.tell_start(false);
+            let way = self.telling.way(self.lanes.best_route());
+            way.into_iter().for_each(|way| self.lanes.say(Output::Note(way)));
+        }
         self.tell();
+    }
+
+    /// Tells the user something, after that it has begun.
+    fn note(&mut self, note: TransferNote) {
+        self.tell_start(true);
+        self.lanes.say(Output::Note(note));
+    }
+
+    fn tell_start(&mut self, must: bool) {
+        let start = self.telling.started(self.now, must, self.lanes.best_route());
+        start.into_iter().for_each(|note| self.lanes.say(Output::Note(note)));
     }
 
     /// Whether progress may be told: always for a folder; for a single file, from when the driver has opened it, which
@@ -320,17 +342,15 @@ impl Fetch {
         self.fate.told = end;
         let (now, bytes, folder) = (self.now, self.bytes(), self.plan.is_folder());
         let file = self.plan.files.first().map(|file| (file.hash, file.chunking));
+        self.tell_start(end);
         // The hub hears of a complete content before it is flushed to the disk, because flushing may be slow.
         let have = end || matches!(self.stage, Stage::Placing(..));
-        if let Some(note) = self.telling.have(now, have, file) {
-            self.lanes.say(Output::Note(note));
-        }
-        if let Some(note) = self.telling.stalled(now, self.is_stalled()) {
-            self.lanes.say(Output::Note(note));
-        }
         let running = matches!(self.stage, Stage::Fetching(_)) || folder;
-        if running && let Some(note) = self.telling.progress(now, end, bytes) {
-            self.lanes.say(Output::Note(note));
-        }
+        let notes = [
+            self.telling.have(now, have, file),
+            self.telling.stalled(now, self.is_stalled()),
+            self.telling.progress(now, end, bytes).filter(|_| running),
+        ];
+        notes.into_iter().flatten().for_each(|note| self.note(note));
     }
 }

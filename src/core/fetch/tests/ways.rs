@@ -96,3 +96,25 @@ fn a_replaced_lane_does_not_keep_its_source_when_the_new_one_is_lost() {
     assert_eq!(rig.tell(Input::Ended(Lane(0), Ok(()))), []);
     assert_eq!(dialled(&rig.wait(Duration::from_millis(250))).len(), 1, "it is dialled again");
 }
+
+#[test]
+fn the_way_is_told_with_the_beginning_and_whenever_it_changes() {
+    let told = |outputs: &[Output]| -> Vec<TransferNote> {
+        outputs.iter().filter_map(|o| if let Output::Note(note) = o { Some(note.clone()) } else { None }).collect()
+    };
+    let started = |route| TransferNote::Started { path: "a".into(), resumed: 0, route };
+    let mut rig = Rig::of_file(64 * MIB, 1);
+    rig.outputs();
+    assert_eq!(told(&rig.open(true)), [], "nobody is connected");
+    let outputs = rig.tell(Input::Connected(Lane(0), Route::Relayed));
+    assert_eq!(told(&outputs), [started(Some(Route::Relayed))]);
+    let better = dialled(&rig.tell(Input::Better(source(1).key, Route::Direct)))[0];
+    let outputs = rig.tell(Input::Connected(better, Route::Direct));
+    assert_eq!(told(&outputs), [TransferNote::Way(Route::Direct)]);
+    // Whoever cannot be reached at once, is not waited for with that.
+    let mut rig = Rig::of_file(64 * MIB, 1);
+    rig.outputs();
+    rig.open(true);
+    assert_eq!(told(&rig.wait(Duration::from_secs(2))), [started(None)]);
+    assert_eq!(told(&rig.tell(Input::Connected(Lane(1), Route::Direct))), [TransferNote::Way(Route::Direct)]);
+}

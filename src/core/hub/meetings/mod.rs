@@ -11,9 +11,13 @@
 //! driver says that its stream has ended. It is cut when one of its sessions leaves: whoever has no access to the hub
 //! any more has nothing relayed by it.
 //!
+//! The hub itself may want a connection with a client, too: it *calls* it ([`Input::Call`](crate::core::hub::Input::Call)),
+//! and gets the client's half ([`Output::Called`]).
+//!
 //! If the asked side blocks the asker, it hears nothing. The asker is told the same as otherwise, and its half waits in
 //! vain.
 
+mod calls;
 mod meeting;
 mod rates;
 mod shares;
@@ -28,8 +32,10 @@ use super::{HalfId, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{MEETING_TIME, MEETINGS_AT_ONCE};
 use crate::protocol::log::RequestRefused;
+use crate::protocol::name::HUB;
 use crate::protocol::wire::{Meet, MeetAt, Purpose};
-use crate::protocol::{ErrorCode, Failure, PublicKey, event, log};
+use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey, event, log};
+use calls::Calls;
 use meeting::{Joined, Meeting, Side};
 use rates::Rates;
 use shares::{Payer, Shares};
@@ -50,6 +56,7 @@ pub(super) struct Meetings {
     waiting: BTreeSet<u64>,
     /// The meetings of each session.
     of: BTreeMap<PeerId, BTreeSet<u64>>,
+    calls: Calls,
     rates: Rates,
     shares: Shares,
 }
@@ -131,6 +138,32 @@ impl Meetings {
         })
     }
 
+    /// The driver wants a connection with the holder of a key, to fetch a content from it: calls its client, if that is
+    /// there and not too much waits already.
+    pub(super) fn call(&mut self, cx: &mut Cx<'_>, call: u64, key: PublicKey, content: ContentHash) {
+        let most = cx.config.meetings.at_once;
+        let room = self.calls.len() < most && self.waiting.len() < most;
+        let called = cx.sessions.here_with(&key, None).filter(|_| room);
+        let Some((id, hub)) = called.zip(cx.config.files.as_ref().map(|files| files.key)) else {
+            return cx.out.push_back(Output::Called(call, None));
+        };
+        self.last += 1;
+        self.calls.begin(cx.now, self.last, call, id);
+        let [token, second_token] = self.seats_of(cx, self.last, false);
+        let (meeting, purpose, name) = (self.last, Purpose::Content(content), HUB.to_owned());
+        let (ask, peer, relays, no_relay) = (None, hub, true, None);
+        cx.tell(id, event::Meeting { meeting, ask, peer, name, purpose, token, second_token, relays, no_relay });
+    }
+
+    /// Ends the calls that are over: those of a client that has `left`, or else those whose time is over.
+    fn end_calls(&mut self, cx: &mut Cx<'_>, left: Option<PeerId>) {
+        for number in self.calls.over(cx.now, left) {
+            self.forget_seats(cx, number);
+            let call = self.calls.take(number);
+            cx.out.extend(call.map(|call| Output::Called(call, None)));
+        }
+    }
+
     /// Makes the tokens of one side good, and returns them as text: the one of its half, and the second one.
     fn seats_of(&mut self, cx: &Cx<'_>, meeting: u64, asker: bool) -> [String; 2] {
         [false, true].map(|observes| {
@@ -154,6 +187,11 @@ impl Meetings {
     /// A connection has shown a token: it takes its seat, or is dropped.
     pub(super) fn half(&mut self, cx: &mut Cx<'_>, half: HalfId, token: &str, address: SocketAddr) {
         let seat = Token::parse(token).and_then(|token| self.seats.remove(&token));
+        let called = seat.filter(|seat| !seat.observes).and_then(|seat| self.calls.take(seat.meeting));
+        if let Some((seat, call)) = seat.zip(called) {
+            self.forget_seats(cx, seat.meeting);
+            return cx.out.push_back(Output::Called(call, Some(half)));
+        }
         let Some((seat, meeting)) = seat.and_then(|seat| Some((seat, self.open.get_mut(&seat.meeting)?))) else {
             return cx.out.push_back(Output::DropHalf(half));
         };
@@ -206,17 +244,20 @@ impl Meetings {
         for number in self.of.remove(&id).unwrap_or_default() {
             self.over(cx, number);
         }
+        self.end_calls(cx, Some(id));
     }
 
     /// When something of a meeting or of the counts is due.
     pub(super) fn due(&self) -> Option<Time> {
         let deadline = self.waiting.first().and_then(|number| self.open.get(number));
-        deadline.map(|meeting| meeting.since + MEETING_TIME).into_iter().chain(self.rates.due()).min()
+        let deadline = deadline.map(|meeting| meeting.since + MEETING_TIME);
+        deadline.into_iter().chain(self.calls.due()).chain(self.rates.due()).min()
     }
 
     /// Ends the waiting of meetings whose time is over, and forgets counts.
     pub(super) fn go_on(&mut self, cx: &mut Cx<'_>) {
         self.rates.forget(cx.now);
+        self.end_calls(cx, None);
         while let Some(&number) = self.waiting.first() {
             let Some(meeting) = self.open.get(&number) else { return };
             if meeting.since + MEETING_TIME > cx.now {
@@ -253,12 +294,17 @@ impl Meetings {
     /// No more connections are awaited: the tokens are void, and what is not joined is dropped.
     fn stop_waiting(&mut self, cx: &mut Cx<'_>, number: u64) {
         self.waiting.remove(&number);
+        self.forget_seats(cx, number);
+        let halves = self.open.get_mut(&number).map(Meeting::take_unjoined).unwrap_or_default();
+        cx.out.extend(halves.into_iter().map(Output::DropHalf));
+    }
+
+    /// Makes the tokens of a meeting void.
+    fn forget_seats(&mut self, cx: &Cx<'_>, number: u64) {
         for (asker, observes) in [(true, true), (true, false), (false, true), (false, false)] {
             let seat = Seat { meeting: number, asker, observes };
             self.seats.remove(&Token::of(&cx.config.meetings.secret, seat));
         }
-        let halves = self.open.get_mut(&number).map(Meeting::take_unjoined).unwrap_or_default();
-        cx.out.extend(halves.into_iter().map(Output::DropHalf));
     }
 
     /// What is relayed, for a client that is on the hub's own machine; `None` if there was nothing today.
@@ -270,10 +316,11 @@ impl Meetings {
     }
 
     /// The sizes of all collections, for `Hub::counts`.
-    pub(super) fn counts(&self) -> [(&'static str, usize); 5] {
+    pub(super) fn counts(&self) -> [(&'static str, usize); 6] {
         [
             ("meetings", self.open.len()),
             ("tokens", self.seats.len()),
+            ("calls", self.calls.len()),
             ("meetings of sessions", self.of.len()),
             ("counted meetings", self.rates.len()),
             ("relayed streams", self.shares.streams()),

@@ -308,3 +308,32 @@ fn whoever_leaves_or_is_thrown_out_takes_its_meetings_along_the_joined_ones_too(
     rig.pass(11_000);
     assert_eq!(rig.relayed(), [Output::Cut(1)]);
 }
+
+#[test]
+fn the_hub_calls_a_client_and_gets_its_half() {
+    let mut rig = Rig::new(super::gifts::files(1_000));
+    rig.enter(1, 1, "anna");
+    let call = |rig: &mut Rig, call, key| {
+        let content = ContentHash([7; 32]);
+        rig.handle(Input::Call { call, key: PublicKey([key; 32]), content });
+        rig.ack_all();
+    };
+    call(&mut rig, 1, 9);
+    assert_eq!(rig.relayed(), [Output::Called(1, None)], "nobody with that key is there");
+    call(&mut rig, 2, 1);
+    let met = newest(&rig, 1);
+    assert_eq!((met.ask, met.peer, met.name.as_str(), met.relays), (None, PublicKey([99; 32]), "hub", true));
+    // What the second token is shown for is of no use here.
+    rig.half(9, &met.second_token, "203.0.113.1:5000");
+    rig.half(10, &met.token, "203.0.113.1:5000");
+    rig.half(11, &met.token, "203.0.113.1:5000");
+    assert_eq!(rig.relayed(), [Output::DropHalf(9), Output::Called(2, Some(10)), Output::DropHalf(11)]);
+    // One that does not come, and one that leaves.
+    call(&mut rig, 3, 1);
+    rig.pass(10_000);
+    assert_eq!(rig.relayed(), [Output::Called(3, None)]);
+    call(&mut rig, 4, 1);
+    rig.ask(1, r#"{"id":9,"request":"quit"}"#);
+    assert_eq!(rig.relayed(), [Output::Called(4, None)]);
+    assert_eq!((rig.count("calls"), rig.count("tokens"), rig.count("meetings")), (0, 0, 0));
+}

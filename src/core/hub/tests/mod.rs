@@ -155,7 +155,9 @@ impl Rig {
                 Output::Copy(plan) => self.copies.push(plan),
                 Output::Discard(hash) => self.discarded.push(hash),
                 Output::MayFetch(..) | Output::MayNotFetch(_) => {}
-                Output::Join { .. } | Output::Cut(_) | Output::DropHalf(_) => self.relayed.push(output),
+                Output::Join { .. } | Output::Cut(_) | Output::Called(..) | Output::DropHalf(_) => {
+                    self.relayed.push(output)
+                }
                 Output::Log(event) => self.log.push(event),
                 Output::Stopped => self.stopped = true,
             }

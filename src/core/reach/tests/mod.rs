@@ -86,7 +86,7 @@ fn what_others_learn_of_our_addresses_means_something_to_them() {
 #[test]
 fn nothing_is_said_to_what_was_dialled_in_our_own_network_before_it_has_greeted() {
     let now = Time(0);
-    let met = Met { meeting: 1, token: "ab".into(), relays: false, no_relay: None };
+    let met = Met { meeting: 1, tokens: tokens("ab"), relays: false, no_relay: None };
     let places =
         Places { outer: vec![at("192.168.1.8:9100"), at("198.51.100.1:5000")], inner: vec![at("192.168.1.9:9100")] };
     let mut asked = Answering::new(now, met, 1);
@@ -111,6 +111,10 @@ fn nothing_is_said_to_what_was_dialled_in_our_own_network_before_it_has_greeted(
     }
 }
 
+fn tokens(half: &str) -> Tokens {
+    Tokens { half: half.into(), second: String::new() }
+}
+
 fn any_line(rng: &mut Rng) -> Line {
     let number = rng.below(3) as u32;
     [Line::Direct, Line::Half, Line::Dialled(number), Line::Came(number)][rng.below(4) as usize]
@@ -132,7 +136,7 @@ fn bound(rng: &mut Rng) -> Bound {
 }
 
 fn met(rng: &mut Rng) -> Met {
-    Met { meeting: 1, token: "ab".into(), relays: rng.chance(50), no_relay: Some(ErrorCode::RelayOff) }
+    Met { meeting: 1, tokens: tokens("ab"), relays: rng.chance(50), no_relay: Some(ErrorCode::RelayOff) }
 }
 
 /// How far time goes on: to the machine's own timer, or a bit.

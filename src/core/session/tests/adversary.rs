@@ -3,13 +3,12 @@
 //!
 //! `POTLUCK_RUNS=1000000 cargo test --lib session::tests::adversary` plays for hours, `POTLUCK_SEED=<seed>` one run again.
 
-use crate::protocol::Route;
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::core::time::Rng;
 use crate::protocol::name::NameKey;
-use crate::protocol::{Event, PublicKey};
+use crate::protocol::{Event, PublicKey, Route};
 
 const NAMES: [&str; 4] = ["anna", "erin", "dora", "hub"];
 
@@ -196,7 +195,10 @@ impl World {
             2 => self.handle(Input::Hashed(task, Err(ErrorCode::NoSuchFile.into()))),
             3 => self.handle(Input::Hashed(task, Ok(Hashed { contents: vec![content], skipped: Vec::new() }))),
             4 => self.handle(Input::FilesChanged(FilesChanged { changed: vec![content], gone: vec!["x".into()] })),
-            5 => self.handle(Input::Transfer(transfer, TransferNote::Started { path: "song".into(), resumed: 0 })),
+            5 => self.handle(Input::Transfer(
+                transfer,
+                TransferNote::Started { path: "song".into(), resumed: 0, route: None },
+            )),
             6 => self.handle(Input::Transfer(transfer, TransferNote::Progress(3))),
             7 => {
                 let done = TransferNote::Completed { path: "song".into(), complete: true, sources: Vec::new() };

@@ -241,7 +241,7 @@ fn chunks_that_complete_a_file_are_told_as_all_of_it() {
         .replace("\"chunks\":1", "\"chunks\":2");
     let offer = format!(r#"{size},"owner":"ben","address":"10.0.0.2","port":1}}"#);
     rig.answer("get", "located", &format!(r#","sources":[{{"offer":{offer},"key":"{KEY}"}}]"#));
-    rig.transfer(1, TransferNote::Started { path: "big".into(), resumed: 1_048_576 });
+    rig.transfer(1, TransferNote::Started { path: "big".into(), resumed: 1_048_576, route: None });
     rig.transfer(1, TransferNote::Completed { path: "big".into(), complete: true, sources: Vec::new() });
     let sizes = rig.told.iter().filter_map(|line| match &line.event {
         Event::TransferStarted(started) => Some((started.resumed, started.size)),

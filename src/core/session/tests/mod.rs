@@ -283,7 +283,7 @@ impl Rig {
     }
 
     fn complete(&mut self, transfer: u64) {
-        self.transfer(transfer, TransferNote::Started { path: "song".into(), resumed: 0 });
+        self.transfer(transfer, TransferNote::Started { path: "song".into(), resumed: 0, route: None });
         self.transfer(transfer, TransferNote::Completed { path: "song".into(), complete: true, sources: Vec::new() });
     }
 

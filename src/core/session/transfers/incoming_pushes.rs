@@ -154,6 +154,7 @@ impl Transfers {
             bytes: 0,
             size: offered.told.size,
             state: Stage::Waiting,
+            route: None,
         })
     }
 }

@@ -99,11 +99,13 @@ impl Transfers {
         let Some(running) = self.running.get_mut(&transfer) else { return };
         let id = running.id();
         let event = match note {
-            TransferNote::Started { path, resumed } => {
+            TransferNote::Started { path, resumed, route } => {
+                route.into_iter().for_each(|route| running.goes(route));
                 running.begin(now, resumed);
                 running.started(transfer, Some(path), None)
             }
             TransferNote::Progress(bytes) => running.progress(transfer, now, bytes),
+            TransferNote::Way(route) => return running.goes(route),
             TransferNote::Have(_) | TransferNote::Here(_) => return,
             TransferNote::FileFailed { file, failure } => {
                 let message = failure.message.into_owned();

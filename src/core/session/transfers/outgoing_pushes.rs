@@ -64,6 +64,7 @@ impl OutgoingPushes {
             bytes: 0,
             size: giving.content.size,
             state: Stage::Waiting,
+            route: None,
         })
     }
 

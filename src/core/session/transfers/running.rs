@@ -7,7 +7,7 @@ use crate::core::rate::RateEstimator;
 use crate::core::session::pending::{Pending, RequestId};
 use crate::core::time::Time;
 use crate::protocol::types::{Source, Stage};
-use crate::protocol::{ChunkSet, ContentHash, Direction, Event, Failure, Transfer, event};
+use crate::protocol::{ChunkSet, ContentHash, Direction, Event, Failure, Route, Transfer, event};
 
 /// A transfer that is queued or under way.
 pub(super) struct Running {
@@ -39,6 +39,8 @@ pub(super) struct Progress {
     resumed: u64,
     started: Time,
     rate: RateEstimator,
+    /// The best way that a connection of it takes.
+    route: Option<Route>,
 }
 
 impl Running {
@@ -55,7 +57,7 @@ impl Running {
             whole: size,
             files: None,
             chunks: None,
-            progress: Progress { bytes: 0, resumed: 0, started: now, rate: RateEstimator::default() },
+            progress: Progress { bytes: 0, resumed: 0, started: now, rate: RateEstimator::default(), route: None },
             queued: None,
             push: None,
         }
@@ -79,13 +81,21 @@ impl Running {
             bytes: self.progress.bytes,
             size: self.size,
             state: if self.queued.is_some() { Stage::Queued } else { Stage::Running },
+            route: self.progress.route,
         }
+    }
+
+    /// A connection of it takes this way, and no other a better one.
+    pub(super) fn goes(&mut self, route: Route) {
+        self.progress.route = Some(route);
     }
 
     pub(super) fn started(&self, transfer: u64, path: Option<String>, untold: Option<u64>) -> Event {
         let Running { direction, size, hash, files, .. } = *self;
-        let (file, peer, resumed) = (self.file.clone(), self.peer.clone(), self.progress.resumed);
-        event::TransferStarted { transfer, direction, file, peer, size, hash, files, resumed, path, untold }.into()
+        let (file, peer) = (self.file.clone(), self.peer.clone());
+        let Progress { resumed, route, .. } = self.progress;
+        event::TransferStarted { transfer, direction, file, peer, size, hash, files, resumed, path, route, untold }
+            .into()
     }
 
     /// Everything was there before.
@@ -118,7 +128,7 @@ impl Running {
         progress.bytes = bytes;
         progress.rate.sample(now, bytes);
         let (rate, left) = (progress.rate.rate(), progress.rate.left(self.size));
-        event::TransferProgress { transfer, bytes, size: self.size, rate, left }.into()
+        event::TransferProgress { transfer, bytes, size: self.size, rate, left, route: progress.route }.into()
     }
 
     pub(super) fn completed(

@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::core::Rng;
 use crate::core::fetch::Source;
-use crate::core::session::{Input, Output, Session, TransferNote};
+use crate::core::session::{Input, MeetingNews, Output, Session, TransferNote};
 use crate::io::content::store::ContentStore;
 use crate::io::drive::output::Output as Printed;
 use crate::io::fs::check_dir;
@@ -60,7 +60,6 @@ pub struct ClientDriver<W> {
     serving: Serving,
     peers: PeerPort,
     hub: HubSocket,
-    reacher: Reacher,
     inboxes: Option<Inboxes>,
     later: VecDeque<Later>,
     fetching: Fetching,
@@ -78,6 +77,8 @@ struct Serving {
 
 /// The connection to the hub.
 struct HubSocket {
+    /// Gives connections to other clients, with the hub's help where it is needed.
+    reacher: Reacher,
     /// The hub's key: proven or expected.
     key: Option<PublicKey>,
     /// The number of the present connection, and what waits to be written to it.
@@ -142,8 +143,7 @@ impl<W: Observer> ClientDriver<W> {
             watch,
             serving: Serving { contents, offers, hashing: Cancel::default(), server },
             peers,
-            hub: HubSocket { key: options.hub_key.or(options.hub.key), outgoing: None, next_conn: 1, code },
-            reacher,
+            hub: HubSocket { key: options.hub_key.or(options.hub.key), outgoing: None, next_conn: 1, reacher, code },
             options,
             inboxes: None,
             later: VecDeque::new(),
@@ -249,7 +249,11 @@ impl<W: Observer> ClientDriver<W> {
 
     fn connected(&mut self, conn: u64, connection: Conn, host: &str) {
         let (key, address) = (connection.peer, connection.address.ip().to_canonical());
-        self.reacher.set_hub(SocketAddr::new(address, connection.address.port()));
+        meetings::find_hub(
+            &self.hub.reacher,
+            SocketAddr::new(address, connection.address.port()),
+            self.options.hub.hosts(),
+        );
         let hub = &self.options.hub;
         let named = self.options.hub_key.is_some() || hub.key.is_some() || hub.code.is_some();
         if self.hub.key.replace(key) != Some(key) || named {
@@ -347,6 +351,11 @@ impl<W: Observer> ClientDriver<W> {
             Output::Unread => self.watch.end_waits(),
             Output::End(code) => self.end = Some(code),
         }
+    }
+
+    fn meeting(&self, news: MeetingNews) {
+        let serve = meetings::serve_at(&news, self.serving.server.door(), &self.peers, &self.sender);
+        self.hub.reacher.hear(news, serve);
     }
 
     fn on_thread(&self, work: impl FnOnce() -> Message + Send + 'static) {

@@ -217,7 +217,7 @@ impl<W: Observer> ClientDriver<W> {
 
     fn dial(&mut self, number: u64, person: Person) {
         let (pins, hub, sender) = (self.options.folders.home.pins(), self.hub.key, self.sender.clone());
-        let (reacher, meets) = (self.reacher.clone(), self.sender.clone());
+        let (reacher, meets) = (self.hub.reacher.clone(), self.sender.clone());
         let meets = move || drop(meets.try_send(Message::Peer(PeerNote::Meeting(number))));
         let (identity, transport) = (Identity::clone(&self.local), self.options.transport);
         let Person { name, key, address, .. } = person;
@@ -264,5 +264,5 @@ fn unreached(name: &str, failure: &Failure) -> Failure {
     }
     let message = format!("{name} does not answer on a direct connection: {said}.");
     Failure::new(ErrorCode::PeerUnreachable, message)
-        .hint("They may be behind a firewall and need their --link-port open; `message` reaches them through the hub.")
+        .hint("Ask again when they are back; `message` reaches them through the hub.")
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::calls::caller;
 use super::copies::Copies;
 use super::{Mailbox, Message};
 use crate::core::hub::{CopyPlan, HubFiles};
@@ -62,7 +63,7 @@ impl HubFileServer {
             check_apart(dir, data)?;
         }
         let store = ContentStore::default();
-        let local = LocalPeer::new(identity.clone());
+        let local = LocalPeer::new(identity.clone()).calling(caller(mailbox.clone()));
         let copies = data.map(|data| Copies::open(data, records, &local, &store, mailbox)).transpose()?;
         let (copies, known) = copies.unzip();
         let listener = listen(options.port, Some(options.address)).map_err(|failure| {

@@ -1,5 +1,6 @@
 //! The hub's driver: connects [`Hub`] with connections, the store, the log, the clock and the files that it serves.
 
+mod calls;
 mod connections;
 mod copies;
 mod files;
@@ -20,8 +21,10 @@ use crate::io::net::{Conn, Listener};
 use crate::io::os::clock::{Clock, until};
 use crate::io::store::passwords::{Attempt, Checker};
 use crate::io::store::writer::{Batch, Job, NotTaken, StoreReport, StoreWriter};
+use crate::io::transfer::CallAnswer;
 use crate::protocol::record::Loaded;
-use crate::protocol::{ContentHash, Failure, LogEvent, LogLine, TransportKind};
+use crate::protocol::{ContentHash, Failure, LogEvent, LogLine, PublicKey, TransportKind};
+use calls::Calls;
 use connections::Connections;
 pub use files::{FilesOptions, HubFileServer};
 pub use open::{HubOptions, OpenHub};
@@ -48,6 +51,15 @@ pub enum Message {
     Relayed(u64, u64),
     /// The joined halves of a meeting have ended, after so many bytes, for this reason.
     RelayEnded(u64, u64, String),
+    /// The hub itself wants a connection with the holder of this key, whom it cannot dial, to fetch a content.
+    Call {
+        /// Whose client is called.
+        key: PublicKey,
+        /// What is wanted.
+        content: ContentHash,
+        /// Takes the connection.
+        answer: CallAnswer,
+    },
     /// The store has done a job, or answers a query.
     Store(StoreReport),
     /// The login of this number was checked; the account if the password is right.
@@ -86,6 +98,7 @@ pub struct HubDriver<L> {
     log: L,
     connections: Connections,
     relays: Relays,
+    calls: Calls,
     stopped: bool,
     /// The reason if the hub ends without having been told to.
     failure: Option<Failure>,
@@ -107,6 +120,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             clock,
             connections: Connections::new(mailbox.clone()),
             relays: Relays::new(mailbox.clone(), rates),
+            calls: Calls::default(),
             mailbox,
             messages,
             store,
@@ -187,6 +201,10 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 let (token, address) = (half.token.clone(), half.address);
                 let half = self.relays.add(half);
                 self.handle(Input::Half { half, token: &token, address });
+            }
+            Message::Call { key, content, answer } => {
+                let call = self.calls.add(answer);
+                self.handle(Input::Call { call, key, content });
             }
             Message::Relayed(meeting, bytes) => self.handle(Input::Relayed { meeting, bytes }),
             Message::RelayEnded(meeting, bytes, why) => {
@@ -278,6 +296,10 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             Output::MayFetch(key, name) => self.with_files(|files| files.set_peer(key, Some(name))),
             Output::MayNotFetch(key) => self.with_files(|files| files.set_peer(key, None)),
             Output::Join { meeting, halves, payer } => self.relays.join(meeting, halves, payer),
+            Output::Called(call, half) => {
+                let stream = half.and_then(|half| self.relays.take(half));
+                self.calls.answer(call, stream);
+            }
             Output::Cut(meeting) => self.relays.cut(meeting),
             Output::DropHalf(half) => self.relays.drop_half(half),
             Output::Log(event) => self.log(event),

@@ -141,6 +141,11 @@ impl Relays {
         self.waiting.remove(&half);
     }
 
+    /// Takes a half, for the hub itself.
+    pub(super) fn take(&mut self, half: HalfId) -> Option<TcpStream> {
+        self.waiting.remove(&half)
+    }
+
     /// Joins two halves. Their end is reported, and before it what they have moved.
     pub(super) fn join(&mut self, meeting: u64, halves: [HalfId; 2], payer: u64) {
         let (ends, stop) = oneshot::channel();

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::greeting::greeted;
 use super::lines::{Lines, Report};
-use super::reacher::{FromHub, Reacher, Serve, ToHub};
+use super::switchboard::{FromHub, Serve, Switchboard, ToHub};
 use crate::core::reach::{Answering, AnsweringInput, AnsweringOutput, Greeter, Met};
 use crate::io::os::clock::until;
 use crate::protocol::wire::MeetAt;
@@ -15,23 +15,23 @@ use crate::protocol::{PublicKey, Route};
 
 /// Comes to a meeting and serves what stands, until it is over.
 pub(super) async fn answer(
-    reacher: Reacher,
+    switchboard: &Switchboard,
     met: Met,
     peer: PublicKey,
     serve: Arc<Serve>,
     mut from_hub: mpsc::Receiver<FromHub>,
 ) {
     let (mut lines, mut reports) = Lines::new();
-    let mut machine = Answering::new(reacher.clock().now(), met, reacher.seed());
+    let mut machine = Answering::new(switchboard.clock().now(), met, switchboard.seed());
     loop {
         while let Some(output) = machine.poll() {
             match output {
-                AnsweringOutput::Bind(token) => {
-                    let bound = lines.bind(reacher.hub(), token);
-                    machine.handle(reacher.clock().now(), AnsweringInput::Bound(bound));
+                AnsweringOutput::Bind(tokens) => {
+                    let bound = lines.bind(&switchboard.hub(), tokens);
+                    machine.handle(switchboard.clock().now(), AnsweringInput::Bound(bound));
                 }
                 AnsweringOutput::Tell(meeting, inner) => {
-                    reacher.tell_hub(ToHub::MeetAt(MeetAt { meet_at: meeting, inner })).await;
+                    switchboard.tell_hub(ToHub::MeetAt(MeetAt { meet_at: meeting, inner })).await;
                 }
                 AnsweringOutput::Dial(line, place) => lines.dial(line, place, machine.is_near(line)),
                 AnsweringOutput::Serve(line, route) => {
@@ -43,7 +43,7 @@ pub(super) async fn answer(
                 AnsweringOutput::Over => return,
             }
         }
-        let next = machine.next_timeout().map(|at| reacher.clock().instant(at));
+        let next = machine.next_timeout().map(|at| switchboard.clock().instant(at));
         let input = tokio::select! {
             Some(from_hub) = from_hub.recv() => match from_hub {
                 FromHub::Places(places) => Some(AnsweringInput::Places(places)),
@@ -63,7 +63,7 @@ pub(super) async fn answer(
             () = until(next) => Some(AnsweringInput::Tick),
         };
         if let Some(input) = input {
-            machine.handle(reacher.clock().now(), input);
+            machine.handle(switchboard.clock().now(), input);
         }
     }
 }

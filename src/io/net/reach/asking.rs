@@ -8,7 +8,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::greeting::greeted;
 use super::lines::{Lines, Report};
-use super::reacher::{FromHub, Reacher, Target, ToHub};
+use super::switchboard::{FromHub, Switchboard, Target, ToHub};
 use super::{Proving, Reached};
 use crate::core::reach::{Asking, AskingInput, AskingOutput, Line, Wanted};
 use crate::io::os::clock::until;
@@ -20,7 +20,7 @@ type Proved<S> = (Line, Result<S, Failure>);
 
 /// A race under way.
 pub(super) struct Race<P: Proving> {
-    reacher: Reacher,
+    switchboard: Arc<Switchboard>,
     target: Target,
     ask: u64,
     proving: Arc<P>,
@@ -35,21 +35,22 @@ pub(super) struct Race<P: Proving> {
 
 /// Runs a race to its end.
 pub(super) async fn race<P: Proving>(
-    reacher: Reacher,
+    switchboard: Arc<Switchboard>,
     target: Target,
     proving: Arc<P>,
     out: mpsc::Sender<Reached<P::Stream>>,
 ) {
-    let (ask, mut from_hub) = reacher.begin_asking();
+    let (ask, mut from_hub) = switchboard.begin_asking();
     let (lines, mut reports) = Lines::new();
     let (proved, mut proofs) = mpsc::unbounded_channel();
-    let wanted = Wanted { direct: target.direct, meets: target.meets, at_once: reacher.is_hard_to_reach(&target.peer) };
-    let machine = Asking::new(reacher.clock().now(), wanted, reacher.seed());
+    let wanted =
+        Wanted { direct: target.direct, meets: target.meets, at_once: switchboard.is_hard_to_reach(&target.peer) };
+    let machine = Asking::new(switchboard.clock().now(), wanted, switchboard.seed());
     let (streams, provers, tasks) = (HashMap::new(), HashMap::new(), JoinSet::new());
     let mut race =
-        Race { reacher, target, ask, proving, machine, lines, streams, provers, tasks, proved, out: out.clone() };
+        Race { switchboard, target, ask, proving, machine, lines, streams, provers, tasks, proved, out: out.clone() };
     while race.carry_out().await {
-        let next = race.machine.next_timeout().map(|at| race.reacher.clock().instant(at));
+        let next = race.machine.next_timeout().map(|at| race.switchboard.clock().instant(at));
         let input = tokio::select! {
             Some(from_hub) = from_hub.recv() => race.heard(from_hub),
             Some(report) = reports.recv() => race.reported(report),
@@ -58,10 +59,10 @@ pub(super) async fn race<P: Proving>(
             () = out.closed() => Some(AskingInput::Cancel),
         };
         if let Some(input) = input {
-            race.machine.handle(race.reacher.clock().now(), input);
+            race.machine.handle(race.switchboard.clock().now(), input);
         }
     }
-    race.reacher.end_asking(race.ask);
+    race.switchboard.end_asking(race.ask);
 }
 
 impl<P: Proving> Race<P> {
@@ -77,21 +78,21 @@ impl<P: Proving> Race<P> {
                     let (peer, purpose) = (self.target.peer, self.target.purpose);
                     let meet = Meet { meet: peer, name: None, ask: self.ask, purpose };
                     self.proving.meets();
-                    self.reacher.tell_hub(ToHub::Meet(meet)).await;
+                    self.switchboard.tell_hub(ToHub::Meet(meet)).await;
                 }
-                AskingOutput::Bind(token) => {
-                    let bound = self.lines.bind(self.reacher.hub(), token);
-                    self.machine.handle(self.reacher.clock().now(), AskingInput::Bound(bound));
+                AskingOutput::Bind(tokens) => {
+                    let bound = self.lines.bind(&self.switchboard.hub(), tokens);
+                    self.machine.handle(self.switchboard.clock().now(), AskingInput::Bound(bound));
                 }
                 AskingOutput::Tell(meeting, inner) => {
-                    self.reacher.tell_hub(ToHub::MeetAt(MeetAt { meet_at: meeting, inner })).await;
+                    self.switchboard.tell_hub(ToHub::MeetAt(MeetAt { meet_at: meeting, inner })).await;
                 }
                 AskingOutput::Dial(line, place) => self.lines.dial(line, place, self.machine.is_near(line)),
                 AskingOutput::Prove(line) => self.prove(line),
                 AskingOutput::Use(line, route) => {
                     tracing::debug!(peer = %self.target.peer, ?line, %route, "reached");
                     if let Some(stream) = self.streams.remove(&line) {
-                        self.reacher.reached(self.target.peer, route);
+                        self.switchboard.reached(self.target.peer, route);
                         let _ = self.out.send(Ok((stream, route))).await;
                         self.proving.sent();
                     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::port::{MeetingPort, dial, dial_half};
-use crate::core::reach::{Bound, Line};
+use crate::core::reach::{Bound, Line, Tokens};
 use crate::io::net::reach::surroundings::look_around;
 use crate::protocol::{ErrorCode, Failure, cause};
 
@@ -56,8 +56,8 @@ impl Lines {
     }
 
     /// Opens the meeting's port, accepts on it, and begins to connect to the hub from it.
-    pub(super) fn bind(&mut self, hub: Option<SocketAddr>, token: String) -> Bound {
-        let hub = hub.ok_or_else(|| Failure::from(ErrorCode::HubLost))?;
+    pub(super) fn bind(&mut self, hub: &[SocketAddr], Tokens { half, second }: Tokens) -> Bound {
+        let (other, hub) = (hub.get(1).copied(), *hub.first().ok_or_else(|| Failure::from(ErrorCode::HubLost))?);
         let port = Arc::new(MeetingPort::open(hub.ip()).map_err(|e| cannot("No port can be had", &e))?);
         let (accepting, reports) = (port.clone(), self.reports.clone());
         self.tasks.spawn(async move {
@@ -67,19 +67,23 @@ impl Lines {
                 }
             }
         });
-        let (local, number) = (port.local(), port.number());
+        let number = port.number();
         self.port = Some(port);
-        self.begin(Line::Half, async move { dial_half(local, hub, &token).await });
+        self.begin(Line::Half, async move { dial_half(number, hub, &half).await });
+        if let Some(other) = other {
+            self.tasks.spawn(async move {
+                // It only shows the hub where this side is over the other family, for as long as the meeting lasts.
+                let _observed = dial_half(number, other, &second).await;
+                std::future::pending::<()>().await;
+            });
+        }
         Ok((number, look_around(Some(hub.ip()))))
     }
 
     /// Dials from the meeting's port, or from one of its own if the line is near.
     pub(super) fn dial(&mut self, line: Line, to: SocketAddr, near: bool) {
-        let Some(mut local) = self.port.as_ref().map(|port| port.local()) else { return };
-        if near {
-            local.set_port(0);
-        }
-        self.begin(line, dial(local, to));
+        let Some(port) = self.port.as_ref().map(|port| port.number()) else { return };
+        self.begin(line, dial(if near { 0 } else { port }, to));
     }
 
     fn begin(&mut self, line: Line, dialling: impl Future<Output = io::Result<TcpStream>> + Send + 'static) {

@@ -3,7 +3,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `reacher.rs` | the handle that everybody uses, and which race each word from the hub is for |
+//! | `reacher.rs` | the handle that everybody uses: starts races and meetings |
+//! | `switchboard.rs` | which race or meeting each word of the hub is for |
 //! | `asking.rs` | a race for a connection that is wanted here |
 //! | `answering.rs` | a meeting that another client has asked for |
 //! | `lines.rs` | the connections of one race or meeting, while they are dialled and when they stand |
@@ -19,13 +20,15 @@ mod lines;
 mod port;
 mod reacher;
 mod surroundings;
+mod switchboard;
 mod talk;
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
 
-pub use reacher::{Reacher, Serve, Target, ToHub};
+pub use reacher::Reacher;
+pub use switchboard::{Serve, Target, ToHub};
 pub use talk::{TalkProving, welcome, welcome_config};
 
 use crate::protocol::{Failure, Route};

@@ -1,9 +1,7 @@
 //! The handle by which connections to peers are had.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -11,108 +9,42 @@ use tokio::sync::mpsc;
 use super::answering::answer;
 use super::asking::race;
 use super::surroundings::look_around;
+use super::switchboard::{Serve, Switchboard, Target, ToHub};
 use super::{Proving, Reached};
-use crate::core::Rng;
-use crate::core::Time;
-use crate::core::reach::{Met, Places};
+use crate::core::reach::{Met, Places, Tokens};
 use crate::core::session::MeetingNews;
-use crate::io::os::clock::Clock;
-use crate::protocol::wire::{Meet, MeetAt, Purpose};
-use crate::protocol::{Failure, PublicKey, Route, event};
-
-/// The meetings that others have asked for and that we come to at a time.
-const ANSWERING: usize = 64;
-/// Those of one peer.
-const ANSWERING_EACH: usize = 8;
-/// What the hub may say of one meeting before it is taken in.
-const HEARD: usize = 8;
-/// How long it is remembered that a peer cannot be dialled.
-const HARD: Duration = Duration::from_secs(600);
-/// Of how many peers that is remembered.
-const HARD_PEERS: usize = 4_096;
-
-/// Serves a connection, which takes this way, to the holder of this key, and to nobody else.
-pub type Serve = dyn Fn(TcpStream, PublicKey, Route) + Send + Sync;
-
-/// What is to be told to the hub.
-#[derive(Debug)]
-pub enum ToHub {
-    /// A meeting is wanted.
-    Meet(Meet),
-    /// Where we are at a meeting.
-    MeetAt(MeetAt),
-}
-
-/// What the hub says to one race.
-#[derive(Debug)]
-pub(super) enum FromHub {
-    Met(Result<Met, Failure>),
-    Places(Places),
-}
-
-/// Who is wanted, and for what.
-#[derive(Debug, Clone, Copy)]
-pub struct Target {
-    /// The key that they must prove.
-    pub peer: PublicKey,
-    /// Their own address, unless it is known to be of no use.
-    pub direct: Option<SocketAddr>,
-    /// Whether the hub may be asked for a meeting.
-    pub meets: bool,
-    /// What for.
-    pub purpose: Purpose,
-}
+use crate::protocol::wire::Purpose;
+use crate::protocol::{Failure, PublicKey, event};
 
 /// Gives connections to peers, over all transfers and talks of one client. Clones are the same.
 #[derive(Clone)]
-pub struct Reacher(Arc<Shared>);
-
-struct Shared {
+pub struct Reacher {
     runtime: Handle,
-    clock: Clock,
-    to_hub: mpsc::Sender<ToHub>,
-    state: Mutex<State>,
-}
-
-struct State {
-    /// Where the hub takes TCP connections.
-    hub: Option<SocketAddr>,
-    rng: Rng,
-    next_ask: u64,
-    asks: HashMap<u64, mpsc::Sender<FromHub>>,
-    /// The asks of the meetings that have begun.
-    meetings: HashMap<u64, u64>,
-    /// The meetings that we were asked for, and by whom.
-    answering: HashMap<u64, (PublicKey, mpsc::Sender<FromHub>)>,
-    /// Peers that were reached only with the hub's help, and when.
-    hard: BTreeMap<PublicKey, Time>,
+    switchboard: Arc<Switchboard>,
 }
 
 impl Reacher {
     /// One whose words for the hub come out of the receiver. Must be called inside a tokio runtime.
     pub fn new(seed: u64) -> (Self, mpsc::Receiver<ToHub>) {
-        let (to_hub, said) = mpsc::channel(HEARD);
-        let state = State {
-            hub: None,
-            rng: Rng(seed),
-            next_ask: 1,
-            asks: HashMap::new(),
-            meetings: HashMap::new(),
-            answering: HashMap::new(),
-            hard: BTreeMap::new(),
-        };
-        let shared = Shared { runtime: Handle::current(), clock: Clock::start(), to_hub, state: Mutex::new(state) };
-        (Self(Arc::new(shared)), said)
+        let (switchboard, said) = Switchboard::new(seed);
+        (Self { runtime: Handle::current(), switchboard: Arc::new(switchboard) }, said)
     }
 
-    /// Where the hub is now.
+    /// Where the hub was reached now.
     pub fn set_hub(&self, address: SocketAddr) {
-        self.state().hub = Some(address);
+        self.switchboard.set_hub(address);
+    }
+
+    /// Where the hub is besides, as long as it is reached at this address. Of the other family of addresses one is used.
+    pub fn hub_is_also_at(&self, address: SocketAddr, others: &[SocketAddr]) {
+        if let Some(other) = others.iter().find(|other| other.is_ipv4() != address.is_ipv4()) {
+            self.switchboard.hub_is_also_at(address, *other);
+        }
     }
 
     /// Who is wanted: their own address is dialled only if it can be theirs, as seen from the hub.
     pub fn target(&self, peer: PublicKey, address: SocketAddr, purpose: Purpose) -> Target {
-        let hub = self.hub();
+        let hub = self.switchboard.hub().first().copied();
         let may = look_around(hub.map(|hub| hub.ip())).may_dial_direct(&address);
         // Where the hub is on this machine, everybody can simply be dialled.
         let meets = hub.is_some_and(|hub| !hub.ip().is_loopback());
@@ -123,7 +55,7 @@ impl Reacher {
     /// dropped, the race ends.
     pub fn reach<P: Proving>(&self, target: Target, proving: Arc<P>) -> mpsc::Receiver<Reached<P::Stream>> {
         let (out, reached) = mpsc::channel(2);
-        self.0.runtime.spawn(race(self.clone(), target, proving, out));
+        self.runtime.spawn(race(self.switchboard.clone(), target, proving, out));
         reached
     }
 
@@ -133,99 +65,27 @@ impl Reacher {
         match news {
             MeetingNews::Met(met) => self.met(met, serve),
             MeetingNews::Places(event::MeetingPlaces { meeting, outer, inner }) => {
-                let state = self.state();
-                let ask = state.meetings.get(&meeting).and_then(|ask| state.asks.get(ask));
-                let to = ask.or_else(|| state.answering.get(&meeting).map(|(_, to)| to));
-                // What does not fit is no word of an honest hub.
-                let _ = to.map(|to| to.try_send(FromHub::Places(Places { outer, inner })));
+                self.switchboard.placed(meeting, Places { outer, inner });
             }
             MeetingNews::Refused(event::MeetingRefused { ask, code, message, .. }) => {
-                let refused = Err(Failure::new(code, message));
-                let _ = self.state().asks.get(&ask).map(|to| to.try_send(FromHub::Met(refused)));
+                self.switchboard.answered(ask, Err(Failure::new(code, message)));
             }
         }
     }
 
     fn met(&self, event: event::Meeting, serve: Option<Arc<Serve>>) {
-        let (meeting, token, relays, no_relay) = (event.meeting, event.token, event.relays, event.no_relay);
-        let met = Met { meeting, token, relays, no_relay };
-        let mut state = self.state();
-        match event.ask {
-            Some(ask) => {
-                let Some(to) = state.asks.get(&ask).cloned() else { return };
-                state.meetings.insert(event.meeting, ask);
-                let _ = to.try_send(FromHub::Met(Ok(met)));
-            }
-            None => {
-                let Some(serve) = serve else { return };
-                let of_peer = state.answering.values().filter(|(peer, _)| *peer == event.peer).count();
-                if state.answering.len() >= ANSWERING || of_peer >= ANSWERING_EACH {
-                    tracing::debug!(peer = %event.peer, "too many meetings at a time");
-                    return;
-                }
-                let (to, from_hub) = mpsc::channel(HEARD);
-                state.answering.insert(event.meeting, (event.peer, to));
-                let (reacher, peer, meeting) = (self.clone(), event.peer, event.meeting);
-                self.0.runtime.spawn(async move {
-                    answer(reacher.clone(), met, peer, serve, from_hub).await;
-                    reacher.state().answering.remove(&meeting);
-                });
-            }
+        let tokens = Tokens { half: event.token, second: event.second_token };
+        let (meeting, relays, no_relay) = (event.meeting, event.relays, event.no_relay);
+        let met = Met { meeting, tokens, relays, no_relay };
+        if let Some(ask) = event.ask {
+            return self.switchboard.answered(ask, Ok(met));
         }
-    }
-
-    /// Remembers how a peer was reached.
-    pub(super) fn reached(&self, peer: PublicKey, route: Route) {
-        let now = self.0.clock.now();
-        let mut state = self.state();
-        if route == Route::Direct {
-            state.hard.remove(&peer);
-            return;
-        }
-        state.hard.retain(|_, since| now - *since < HARD);
-        if state.hard.len() < HARD_PEERS {
-            state.hard.insert(peer, now);
-        }
-    }
-
-    /// Whether a peer was reached of late, and not at its own address.
-    pub(super) fn is_hard_to_reach(&self, peer: &PublicKey) -> bool {
-        let now = self.0.clock.now();
-        self.state().hard.get(peer).is_some_and(|since| now - *since < HARD)
-    }
-
-    pub(super) fn begin_asking(&self) -> (u64, mpsc::Receiver<FromHub>) {
-        let (to, from_hub) = mpsc::channel(HEARD);
-        let mut state = self.state();
-        let ask = state.next_ask;
-        state.next_ask += 1;
-        state.asks.insert(ask, to);
-        (ask, from_hub)
-    }
-
-    pub(super) fn end_asking(&self, ask: u64) {
-        let mut state = self.state();
-        state.asks.remove(&ask);
-        state.meetings.retain(|_, of| *of != ask);
-    }
-
-    pub(super) async fn tell_hub(&self, said: ToHub) {
-        let _ = self.0.to_hub.send(said).await;
-    }
-
-    pub(super) fn hub(&self) -> Option<SocketAddr> {
-        self.state().hub
-    }
-
-    pub(super) fn clock(&self) -> &Clock {
-        &self.0.clock
-    }
-
-    pub(super) fn seed(&self) -> u64 {
-        self.state().rng.next_u64()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let Some(serve) = serve else { return };
+        let Some(from_hub) = self.switchboard.begin_answering(meeting, event.peer) else { return };
+        let (switchboard, peer) = (self.switchboard.clone(), event.peer);
+        self.runtime.spawn(async move {
+            answer(&switchboard, met, peer, serve, from_hub).await;
+            switchboard.end_answering(meeting);
+        });
     }
 }

@@ -7,7 +7,7 @@ use rustls::ServerConfig;
 
 use super::{Boxed, Proving};
 use crate::io::net::identity::Identity;
-use crate::io::net::{Conn, connect, tcp, tls};
+use crate::io::net::{Conn, connect_peer, tcp, tls};
 use crate::protocol::{Failure, PublicKey, TransportChoice};
 
 /// Makes a connection of lines to whoever holds this key.
@@ -27,7 +27,7 @@ impl Proving for TalkProving {
 
     fn dial(&self, address: SocketAddr) -> Boxed<Result<Conn, Failure>> {
         let (identity, key, transport) = (self.identity.clone(), self.key, self.transport);
-        Box::pin(async move { connect(address, &identity, Some(key), transport).await })
+        Box::pin(async move { connect_peer(address, &identity, key, transport).await })
     }
 
     fn prove(&self, stream: TcpStream) -> Boxed<Result<Conn, Failure>> {

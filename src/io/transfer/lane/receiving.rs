@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{LaneConnection, PIECE, Stop, broke, fatal, lied};
+use crate::core::fetch::plan::ended_there;
 use crate::core::fetch::{Input, LaneError, Output};
 use crate::io::content::Incoming;
 use crate::io::content::hash::{ChunkHasher, verify_manifest};
@@ -166,6 +167,9 @@ fn unexpected(answer: DataAnswer) -> Stop {
     let DataAnswer::Error { code, .. } = answer else {
         return broke("The other client broke the protocol.");
     };
+    if code == ErrorCode::Interrupted.name() {
+        return Stop::Error(LaneError::Broke(ended_there()));
+    }
     let known = [ErrorCode::SourceChanged, ErrorCode::SourceGone, ErrorCode::PeerRefused];
     match known.into_iter().find(|known| known.name() == code) {
         Some(code) => Stop::Error(LaneError::Broke(code.into())),
@@ -178,6 +182,7 @@ fn of_one_file(code: &str) -> Result<Failure, Stop> {
     let known = [ErrorCode::SourceChanged, ErrorCode::SourceGone];
     match known.into_iter().find(|known| known.name() == code) {
         Some(code) => Ok(code.into()),
+        None if code == ErrorCode::Interrupted.name() => Err(Stop::Error(LaneError::Broke(ended_there()))),
         None if code == ErrorCode::PeerRefused.name() => {
             Err(Stop::Error(LaneError::Broke(ErrorCode::PeerRefused.into())))
         }

@@ -123,7 +123,7 @@ fn data_folder_comes_back_byte_for_byte_with_its_times() {
     }
     assert!(have.is_empty(), "each is told of once: {have:?}");
     let path = downloads.path().join("albums").to_str().unwrap().to_owned();
-    assert_eq!(told[0], TransferNote::Started { path, resumed: 0 });
+    assert_eq!(told[0], TransferNote::Started { path, resumed: 0, route: Some(Route::Direct) });
     let progress = told.iter().rev().find(|n| matches!(n, TransferNote::Progress(_)));
     assert_eq!(progress, Some(&TransferNote::Progress(size)));
 }

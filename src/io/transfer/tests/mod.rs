@@ -29,7 +29,7 @@ use crate::io::net::identity::Identity;
 use crate::io::net::tls::{DATA_ALPN, server_config};
 use crate::io::os::cancel::Cancel;
 use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, to_line};
-use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey, Timestamp};
+use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey, Route, Timestamp};
 
 const MIB: usize = 1 << 20;
 const TOKEN: &str = "00112233445566ff";

@@ -42,7 +42,10 @@ fn data_both_sides_tell_what_happens() {
     let (result, told) = get_with(&job, &Control::default());
     let path = result.unwrap().path;
     assert_eq!(path, downloads.path().join("sub/a.bin"));
-    assert_eq!(told[0], TransferNote::Started { path: path.to_str().unwrap().to_owned(), resumed: 0 });
+    assert_eq!(
+        told[0],
+        TransferNote::Started { path: path.to_str().unwrap().to_owned(), resumed: 0, route: Some(Route::Direct) }
+    );
     let told = giver.notes.until_over();
     let (file, peer_name) = ("sub/a.bin".to_owned(), "rita".to_owned());
     let started =
