@@ -93,6 +93,7 @@
 //! | [`core::exchange`] | what two say to each other who know the same short code |
 //! | [`core::happy_eyeballs`] | which address of a hub is tried when, over which transport |
 //! | [`core::link`] | one end of a connection that survives its transport |
+//! | [`core::exchange`] | how two sides that know a short code come to a key, each by itself; the hub's half of it, with the store, is in `core/hub/entrance/codes.rs`, and the client's in `io/drive/client/code.rs` |
 //!
 //! The rooms of `io` stand in one order, and each may know only those before it: `os`, `fs`, `content`, `net`,
 //! `transfer`, `offers`, `store`, `state`, `drive`. `tests/tidy` reads every import and fails on an arrow against it.
