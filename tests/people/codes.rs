@@ -25,7 +25,7 @@ fn code(scene: &Scene, args: &[&str]) -> String {
     all.extend(args);
     let made = invite(scene, &all);
     assert_eq!((made.code, made.lines.len()), (0, 1), "{made:?}");
-    assert!(made.stderr.contains(&format!("`potluck join 127.0.0.1:")), "{made:?}");
+    assert!(made.stderr.contains("`potluck join 127.0.0.1:"), "{made:?}");
     made.lines[0].clone()
 }
 

@@ -39,11 +39,14 @@ impl Session {
         } else if let Event::Introduced(introduced) = &event {
             let keys = self.replica.meet(&introduced.client);
             self.people_changed(now, std::slice::from_ref(&introduced.client), keys);
+        } else if let Event::Meeting(met) = event {
+            self.cx.output(Output::Meeting(MeetingNews::Met(met)));
+        } else if let Event::MeetingPlaces(places) = event {
+            self.cx.output(Output::Meeting(MeetingNews::Places(places)));
+        } else if let Event::MeetingRefused(refused) = event {
+            self.cx.output(Output::Meeting(MeetingNews::Refused(refused)));
         } else {
-            match MeetingNews::of(event) {
-                Ok(news) => self.cx.output(Output::Meeting(news)),
-                Err(event) => self.told_of_messages(now, event),
-            }
+            self.told_of_messages(now, event);
         }
     }
 

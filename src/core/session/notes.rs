@@ -1,7 +1,7 @@
 //! The descriptions of files and uploads that session and driver exchange.
 
 use crate::protocol::types::Skipped;
-use crate::protocol::{Content, ContentHash, Event, Failure, event};
+use crate::protocol::{Content, ContentHash, Failure, event};
 
 /// Files that the driver must hash, and then serve to everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,22 +69,4 @@ pub enum MeetingNews {
     Places(event::MeetingPlaces),
     /// There is none.
     Refused(event::MeetingRefused),
-}
-
-impl MeetingNews {
-    /// The news that an event is.
-    ///
-    /// # Errors
-    /// The event, if it is about something else.
-    pub(super) fn of(event: Event) -> Result<Self, Event> {
-        if let Event::Meeting(met) = event {
-            Ok(Self::Met(met))
-        } else if let Event::MeetingPlaces(places) = event {
-            Ok(Self::Places(places))
-        } else if let Event::MeetingRefused(refused) = event {
-            Ok(Self::Refused(refused))
-        } else {
-            Err(event)
-        }
-    }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::driver::{Dial, Driver, NumberedWriter};
 use super::pool::Reached;
-use super::reach::reach;
+use super::reach::{Better, reach};
 use super::socket::{Broken, Hangup};
 use crate::core::fetch::{Input, Job, Lane, LaneError, Output};
 use crate::io::content::Incoming;
@@ -93,13 +93,9 @@ pub(super) fn run_lane(driver: &Driver<'_>, dial: Dial, hangup: Hangup) {
 
 fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop> {
     let local = driver.fetcher.local;
-    let mut reached = match local.pool.take(&to.key) {
-        Some(reached) => reached,
-        None => {
-            let content = driver.content_of(to.job);
-            let (stream, route) = reach(to, content, local, &hangup).map_err(not_dialled)?;
-            Reached::new(stream, route)
-        }
+    let (mut reached, better) = match local.pool.take(&to.key) {
+        Some(reached) => (reached, None),
+        None => reach(to, driver.content_of(to.job), local, &hangup).map_err(not_dialled)?,
     };
     reached.stream.set_hangup(hangup);
     reached.stream.set_patience(PATIENCE);
@@ -135,7 +131,13 @@ fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop
         segment: 0,
         buffer: vec![0; room],
         arrived: 0,
-        meter: Meter { driver, lane: to.lane, bytes: 0, reported: Instant::now() },
+        meter: Meter {
+            driver,
+            lane: to.lane,
+            bytes: 0,
+            reported: Instant::now(),
+            better: better.map(|it| (to.key, it)),
+        },
     };
     let ended = connection.obey(&mut work);
     if let Work::Files(writer) = &work {
@@ -156,12 +158,14 @@ enum Work<'a> {
     Files(NumberedWriter<'a>),
 }
 
-/// Counts what comes, and reports it now and then.
+/// Counts what comes, and reports it now and then, and a better way if one comes to stand.
 struct Meter<'a, 'd> {
     driver: &'a Driver<'d>,
     lane: Lane,
     bytes: u64,
     reported: Instant,
+    /// What may bring a better connection to the source, and who that is.
+    better: Option<(PublicKey, Better)>,
 }
 
 impl Meter<'_, '_> {
@@ -170,6 +174,16 @@ impl Meter<'_, '_> {
         if self.reported.elapsed() >= REPORT_EVERY {
             let bytes = self.take();
             self.driver.report(Input::Moved { lane: self.lane, bytes });
+            self.look_for_better();
+        }
+    }
+
+    /// Tells of a better way to the source, if one stands by now: another lane will take it.
+    fn look_for_better(&mut self) {
+        let Some((key, better)) = &mut self.better else { return };
+        if let Ok(Ok((stream, route))) = better.try_recv() {
+            self.driver.fetcher.local.pool.keep_better(*key, Reached::new(stream, route));
+            self.driver.report(Input::Better(*key, route));
         }
     }
 

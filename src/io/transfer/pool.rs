@@ -58,6 +58,13 @@ impl Pool {
         None
     }
 
+    /// Keeps a connection that is better than those in use, for the lane that is about to take it, and forgets worse ones.
+    pub(super) fn keep_better(&self, key: PublicKey, reached: Reached) {
+        let mut kept = self.kept();
+        forget(&mut kept, |of, worse| *of != key || worse.route <= reached.route);
+        kept.entry(key).or_default().push((Instant::now(), reached));
+    }
+
     /// A connection to the holder of this key that still stands: the newest of those that take the best way.
     pub(super) fn take(&self, key: &PublicKey) -> Option<Reached> {
         let mut kept = self.kept();

@@ -11,6 +11,7 @@ use super::calling::dial_or_call;
 use super::dial::{dial, prove};
 use super::driver::Dial;
 use super::local_peer::LocalPeer;
+use super::pool::Reached;
 use super::socket::Hangup;
 use super::stream::ClientStream;
 use crate::io::net::reach::{Boxed, Proving};
@@ -20,8 +21,11 @@ use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey, Route};
 /// How long all ways together may take. The race itself gives up earlier.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// An encrypted connection to a source, who has proved its key, and the way that it takes. `content` is what is wanted
-/// of it.
+/// Brings a better connection, if one comes to stand while the first is in use.
+pub(super) type Better = tokio::sync::mpsc::Receiver<Result<(ClientStream, Route), Failure>>;
+
+/// An encrypted connection to a source, who has proved its key, the way that it takes, and what may bring a better one.
+/// `content` is what is wanted of it.
 ///
 /// # Errors
 /// `None` if `hangup` was raised; otherwise why there is no way, as `dial` says it.
@@ -30,9 +34,9 @@ pub(super) fn reach(
     content: ContentHash,
     local: &LocalPeer,
     hangup: &Hangup,
-) -> Result<(ClientStream, Route), Option<Failure>> {
+) -> Result<(Reached, Option<Better>), Option<Failure>> {
     let Some(reacher) = local.reacher() else {
-        return dial_or_call(to, content, local, hangup).map(|stream| (stream, Route::Direct));
+        return dial_or_call(to, content, local, hangup).map(|stream| (Reached::new(stream, Route::Direct), None));
     };
     let ready = Hangup::waking().map_err(|e| Some(Failure::internal(e)))?;
     let proving = DataProving { key: to.key, local: local.clone(), ready: ready.clone() };
@@ -41,10 +45,8 @@ pub(super) fn reach(
     let (woken, deadline) = (ready.event().ok_or(None)?, Instant::now() + LONGEST);
     loop {
         match reached.try_recv() {
-            Ok(Ok((mut stream, route))) => {
-                stream.set_hangup(hangup.clone());
-                return if hangup.is_raised() { Err(None) } else { Ok((stream, route)) };
-            }
+            Ok(Ok(_)) if hangup.is_raised() => return Err(None),
+            Ok(Ok((stream, route))) => return Ok((Reached::new(stream, route), Some(reached))),
             Ok(Err(failure)) => return Err(Some(failure)),
             Err(tokio::sync::mpsc::error::TryRecvError::Empty) => {}
             Err(tokio::sync::mpsc::error::TryRecvError::Disconnected) => {
