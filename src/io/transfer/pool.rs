@@ -5,6 +5,7 @@
 //! again as soon.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,11 @@ impl Reached {
     /// One that has just been made.
     pub(super) fn new(stream: ClientStream, route: Route) -> Self {
         Self { stream, route, uses: (Instant::now(), 0) }
+    }
+
+    /// Whether the other side has neither ended the connection nor said anything that nobody asked for.
+    fn is_quiet(&self) -> bool {
+        self.stream.socket().peek(&mut [0]).is_err_and(|e| e.kind() == ErrorKind::WouldBlock)
     }
 }
 
@@ -73,7 +79,7 @@ impl Pool {
         while let Some(best) = of_key.iter().map(|(_, reached)| reached.route).min() {
             let newest = of_key.iter().rposition(|(_, reached)| reached.route == best)?;
             let (_, reached) = of_key.remove(newest);
-            if reached.stream.is_quiet() {
+            if reached.is_quiet() {
                 return Some(reached);
             }
         }

@@ -129,12 +129,6 @@ impl<S: Side> Stream<S> {
         tls::peer_key(self.tls.state())
     }
 
-    /// Whether the other side has neither ended the connection nor said anything that was not read.
-    pub(super) fn is_quiet(&self) -> bool {
-        let rest = self.end > self.start || self.plain.len() > self.plain_at;
-        !rest && self.tcp.peek(&mut [0]).is_err_and(|e| e.kind() == ErrorKind::WouldBlock)
-    }
-
     /// From now on one read or one write may take this long in all.
     pub(super) fn set_patience(&mut self, patience: Duration) {
         self.patience = patience;
