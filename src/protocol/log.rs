@@ -68,7 +68,7 @@ vocabulary! {
         FileNotKept(FileNotKept) = "file-not-kept", r#"{"name":"dora","file":"notes.txt","code":"no-room","message":"The hub has no room for a copy."}"#;
         /// A client wants a connection with another one, which cannot simply be dialled.
         MeetingBegun(MeetingBegun) = "meeting-begun", r#"{"meeting":7,"by":"dora","with":"erin","content":"c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1","relays":true}"#;
-        /// The connections of a meeting were joined by the hub, and have ended.
+        /// The connections of a meeting were joined by the hub, have carried something, and have ended.
         RelayEnded(RelayEnded) = "relay-ended", r#"{"meeting":7,"by":"dora","with":"erin","bytes":1048576,"took":830,"why":"closed"}"#;
         /// The hub has refused a request.
         RequestRefused(RequestRefused) = "request-refused", r#"{"name":"dora","request":"get","code":"not-offered","message":"Nobody offers notes.txt.","more":2300}"#;

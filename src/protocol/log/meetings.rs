@@ -21,7 +21,7 @@ bodies! {
         /// Whether the hub relays if they find no better way.
         relays: bool,
     }
-    /// The connections of a meeting were joined by the hub, and have ended.
+    /// The connections of a meeting were joined by the hub, have carried something, and have ended.
     RelayEnded {
         /// The number of the meeting.
         meeting: u64,

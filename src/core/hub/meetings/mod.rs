@@ -232,7 +232,10 @@ impl Meetings {
         self.relayed(cx, number, bytes);
         let Some(meeting) = self.open.get_mut(&number) else { return };
         if let Some(line) = meeting.relay_ended(number, cx.now, why) {
-            cx.log(line);
+            // Those that found a better way have sent nothing through it.
+            if line.bytes > 0 {
+                cx.log(line);
+            }
             meeting.joined = None;
             (meeting.asker.half, meeting.asked.half) = (None, None);
             self.over(cx, number);

@@ -111,6 +111,15 @@ fn two_clients_meet_see_where_the_other_is_and_are_joined() {
         _ => None,
     });
     assert_eq!(line, Some((150, "anna", "ben", true)));
+    // One that came to nothing, because they found a better way, has no line.
+    let lines = rig.log.len();
+    rig.meet(1, 2, 8);
+    let (asker, asked) = (newest(&rig, 1), newest(&rig, 2));
+    rig.half(20, &asker.token, "203.0.113.1:5000");
+    rig.half(21, &asked.token, "203.0.113.2:6000");
+    assert_eq!(rig.relayed(), joins(2, [20, 21], 1));
+    rig.handle(Input::RelayEnded { meeting: 2, bytes: 0, why: "closed".into() });
+    assert!(matches!(rig.log[lines..], [LogEvent::MeetingBegun(_)]), "{:?}", &rig.log[lines..]);
     assert_eq!((rig.count("meetings"), rig.count("tokens"), rig.count("relayed streams")), (0, 0, 0));
 }
 
