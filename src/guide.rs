@@ -12,6 +12,8 @@
 //! Everything that is decided is decided by machines without I/O: [`core::Hub`], [`core::Session`] (a client),
 //! [`core::Link`] (one end of a connection that survives its transport), [`core::Peers`] (a client's direct connections
 //! to others) and [`core::Fetch`] (one download: a file, some chunks of one, or a folder).
+//! [`core::reach`] decides by which way one client comes to a connection with another one, whatever routers are between:
+//! straight, by dialling each other at the same moment, or through the hub, where both meet (`core/hub/meetings`).
 //! They are driven by real sockets in [`io`] and by a virtual clock in [`sim`], and cannot tell which. How
 //! a machine is driven is the drain contract, written once in [`core`].
 //!
@@ -31,8 +33,8 @@
 //!    tells each client what has changed since the revision that it has.
 //! 5. **Who has it.** Dora's `get` goes the same way. `core/hub/files/locate.rs` answers with `located`: who has that content
 //!    or a part of it, with their addresses and keys. `core/session/transfers` makes a plan of it.
-//! 6. **The download.** [`io::transfer`] drives a [`core::Fetch`] with that plan. The machine decides who is dialled,
-//!    over how many lanes, which chunk is asked of whom, and who is dropped; each lane is a thread that does what it is
+//! 6. **The download.** [`io::transfer`] drives a [`core::Fetch`] with that plan. The machine decides who is dialled
+//!    ([`io::net::reach`] finds the way), over how many lanes, which chunk is asked of whom, and who is dropped; each lane is a thread that does what it is
 //!    told. Every chunk is verified against the content's hash before it counts. A folder is the same machine with
 //!    another plan: its small files come as a stream, many for each request.
 //! 7. **The other end.** Erin's side is [`io::transfer`]'s server. It serves keys that are in the roster, and contents
@@ -87,6 +89,8 @@
 //! | [`core::session`] | what a client asks, tells and fetches; each part owns its fields |
 //! | [`core::fetch`] | one download: a file, some chunks of one, or a folder |
 //! | [`core::peers`] | direct connections between clients |
+//! | [`core::reach`] | the way to a peer: one race for a connection, and the side that was asked to come |
+//! | [`core::exchange`] | what two say to each other who know the same short code |
 //! | [`core::happy_eyeballs`] | which address of a hub is tried when, over which transport |
 //! | [`core::link`] | one end of a connection that survives its transport |
 //!

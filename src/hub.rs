@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 pub use crate::core::LinkConfig;
-pub use crate::core::hub::{Access, LoginPolicy, Retention};
+pub use crate::core::hub::{Access, Inviters, LoginPolicy, Retention};
 pub use crate::io::drive::hub::RelayOptions;
 use crate::io::drive::hub::{HubOptions, Message, OpenHub};
 pub use crate::protocol::limits::HubLimits;
@@ -113,6 +113,13 @@ impl HubBuilder {
     #[must_use]
     pub fn access(mut self, access: Access) -> Self {
         self.options.access = Some(access);
+        self
+    }
+
+    /// Which members may make invites by `invite-add`; none by default.
+    #[must_use]
+    pub fn may_invite(mut self, inviters: Inviters) -> Self {
+        self.options.inviters = inviters;
         self
     }
 

@@ -8,11 +8,10 @@ use serde::Serialize;
 
 use super::hub_folder::HubFolder;
 use super::recording::{complain, print};
-use crate::core::exchange::{Life, Over};
 use crate::io::os::clock::{Clock, random};
 use crate::io::store::InviteBook;
 use crate::protocol::code::Nameplate;
-use crate::protocol::invite::{CodeRecord, InviteDigest, InviteOver, InviteRecord, invite_secret};
+use crate::protocol::invite::{CodeRecord, InviteDigest, InviteInfo, InviteRecord, invite_secret};
 use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::when::span;
 use crate::protocol::{ErrorCode, Failure, JoinLink, Timestamp, to_json};
@@ -167,7 +166,7 @@ pub(super) fn new(
     let half = || random().map(u128::from).map_err(Failure::internal);
     let secret = invite_secret((half()? << 64) | half()?);
     let digest = InviteDigest::of(&secret);
-    Ok((secret, InviteRecord { name, digest, uses, spent: 0, until, made }))
+    Ok((secret, InviteRecord { name, digest, uses, spent: 0, until, made, maker: None }))
 }
 
 fn free_name(book: &InviteBook) -> Result<String, Failure> {
@@ -195,18 +194,12 @@ fn not_run() -> Failure {
 type WithCode = (Option<CodeRecord>, InviteRecord);
 
 fn state((code, invite): &WithCode, now: Timestamp) -> &'static str {
-    let life = code.as_ref().map(|code| Life::recalled(invite.uses, code.right, code.answered));
-    match (life.and_then(|life| life.over()), invite.over(now)) {
-        (Some(Over::Guessed), _) => "guessed",
-        (Some(Over::UsedUp), _) | (None, Some(InviteOver::Spent)) => "spent",
-        (None, Some(InviteOver::Expired)) => "expired",
-        (None, None) => "good",
-    }
+    InviteInfo::of(invite, code.as_ref(), now).state.name()
 }
 
 fn json_line(both: &WithCode, now: Timestamp) -> String {
-    let (code, InviteRecord { name, uses, spent, until, made, .. }) = both;
-    let maker = code.as_ref().and_then(|code| code.maker.as_ref()).map(NameKey::as_str);
+    let (code, InviteRecord { name, uses, spent, until, made, maker, .. }) = both;
+    let maker = maker.as_ref().map(NameKey::as_str);
     let code = code.as_ref().map(|code| code.nameplate);
     let (uses, spent, until, made) = (*uses, *spent, *until, *made);
     to_json(&Listed { name, uses, spent, until, made, state: state(both, now), code, maker }) + "\n"

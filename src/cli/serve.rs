@@ -17,7 +17,7 @@ use super::duration::{millis, seconds};
 use super::fail;
 use super::recording::{complain, output_lost};
 use crate::core::LinkConfig;
-use crate::core::hub::{Access, LoginPolicy, Retention};
+use crate::core::hub::{Access, Inviters, LoginPolicy, Retention};
 use crate::core::outbox::Popped;
 use crate::hub::Hub;
 use crate::io::drive::hub::{HubOptions, Mailbox, Message, OpenHub};
@@ -28,6 +28,7 @@ use crate::io::fs::check_dir;
 use crate::io::os::signals::{OnHangup, Signal, Signals};
 use crate::io::state::home::Home;
 use crate::protocol::limits::{HubLimits, LINK_HOSTS};
+use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::{DEFAULT_PORT, ErrorCode, Failure, JoinLink, LogLine, Timestamp, log, to_json};
 use crate::ui::log::render_log;
 use relay::Relay;
@@ -56,6 +57,9 @@ pub struct Serve {
     /// Who may join [default: open on loopback, otherwise invite].
     #[arg(long, value_name = "WHO")]
     access: Option<AccessChoice>,
+    /// Members who may make invites, by `invite-add`: names with commas between them, or `all`.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = inviter)]
+    may_invite: Vec<String>,
     /// How many clients may be registered at once.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().clients, value_parser = at_least_one)]
     max_clients: usize,
@@ -120,6 +124,9 @@ pub struct Serve {
     log_level: log::Level,
 }
 
+/// The value of `--may-invite` that means everybody.
+const EVERYBODY: &str = "all";
+
 /// How long the first invite is valid.
 const FIRST_INVITE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -145,6 +152,12 @@ enum LogFormat {
 fn host(text: &str) -> Result<String, String> {
     let link = text.parse::<JoinLink>().ok().filter(|link| link.host == text);
     link.map(|link| link.host).ok_or_else(|| "expected a host name or an IP address, without a port".to_owned())
+}
+
+/// Checks a value of `--may-invite`: a name, or everybody.
+fn inviter(text: &str) -> Result<String, String> {
+    let usable = check_person(text).map_err(|failure| failure.message.into_owned());
+    if text == EVERYBODY { Ok(text.to_owned()) } else { usable.map(|()| text.to_owned()) }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -262,11 +275,20 @@ impl Serve {
             data: self.dir()?,
             hosts: self.host.clone(),
             access,
+            inviters: self.inviters(),
             keep: self.keep,
             files,
             copies: self.keep_files,
             ..hub.options()?
         })
+    }
+
+    fn inviters(&self) -> Inviters {
+        match self.may_invite.as_slice() {
+            [] => Inviters::Nobody,
+            names if names.iter().any(|name| name == EVERYBODY) => Inviters::All,
+            names => Inviters::Names(names.iter().map(|name| NameKey::of(name)).collect()),
+        }
     }
 
     /// Creates the hub's first invite, once, and prints it on standard error, because the log must not have secrets.

@@ -107,6 +107,7 @@ error_codes! {
     AlreadyRegistered, "already-registered", Never, exit 1, "You are registered already.", "`dereg` leaves first.";
 
     NoSuchInvite, "no-such-invite", AfterChange, exit 1, "There is no such invite.", "`potluck invite list` shows them.";
+    NotAllowed, "not-allowed", AfterChange, exit 4, "You may not make invites at this hub.", "Ask the hub's keeper: `potluck invite add` makes one, and `potluck serve --may-invite NAME` lets you.";
     WrongCode, "wrong-code", AfterChange, exit 4, "The code was wrong, and is void now.", "Ask whoever made it for another one.";
     CodeVoid, "code-void", AfterChange, exit 4, "The code is not good any more.", "Ask whoever made it for another one.";
     NoSuchCode, "no-such-code", AfterChange, exit 4, "There is no code of that number here.", "Check the number, and the address of the hub; or ask whoever made it for another one.";
@@ -179,7 +180,7 @@ error_codes! {
     SourceTooSlow, "source-too-slow", Later, exit 6, "The source has sent next to nothing for a minute.", "`get` again goes on from what is there; `chunks FILE` shows who else has it.";
     SourceGone, "source-gone", Later, exit 6, "The source does not have the file any more.", "`search NAME` shows who has it.";
     BadChunk, "bad-chunk", Never, exit 6, "The source sent other bytes than it promised.", "Nothing wrong was kept; get it from somebody else.";
-    PeerUnreachable, "peer-unreachable", Later, exit 6, "The other client cannot be reached.", "It may be behind a firewall; it needs its --port open.";
+    PeerUnreachable, "peer-unreachable", Later, exit 6, "The other client cannot be reached.", "It may have left, or nothing lets it through; with its --port open it can be dialled.";
     PeerRefused, "peer-refused", Later, exit 6, "The other client does not serve you.", "Both must be registered at the same hub.";
     PeerKeyChanged, "peer-key-changed", AfterChange, exit 6, "The other client's key is not the one that is known for it.", "Ask its owner; `potluck forget NAME@HUB` accepts the new key.";
     VerifiedKeyChanged, "verified-key-changed", AfterChange, exit 6, "Somebody whom you have verified shows another key.", "Trust nothing under this name until you have asked them in another way; `verify NAME` shows the number of the new key.";

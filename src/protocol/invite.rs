@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::code::{Code, Nameplate};
@@ -63,6 +64,8 @@ pub struct InviteRecord {
     pub until: Option<Timestamp>,
     /// The time at which it was made.
     pub made: Timestamp,
+    /// The member who made it, if it was not the hub's keeper.
+    pub maker: Option<NameKey>,
 }
 
 /// The short code of an invite, as the store keeps it. Whoever reads the store can use it: a code that is compared as a
@@ -79,13 +82,82 @@ pub struct CodeRecord {
     pub right: u64,
     /// Whether an exchange was answered that has not ended well, so far or for ever.
     pub answered: bool,
-    /// The member who made it, if it was not the hub's keeper.
-    pub maker: Option<NameKey>,
 }
 
 impl fmt::Debug for CodeRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "code {}-… (right {}, answered {})", self.nameplate, self.right, self.answered)
+    }
+}
+
+/// How it stands with an invite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum InviteState {
+    /// It lets in whoever shows it.
+    Good,
+    /// It has let in as many as it may.
+    Spent,
+    /// Its time is over.
+    Expired,
+    /// Somebody has guessed at its short code, which is void.
+    Guessed,
+}
+
+impl InviteState {
+    /// The name of the state, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Spent => "spent",
+            Self::Expired => "expired",
+            Self::Guessed => "guessed",
+        }
+    }
+}
+
+/// An invite as its maker is shown it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InviteInfo {
+    /// Its name.
+    pub invite: String,
+    /// How it stands.
+    pub state: InviteState,
+    /// How many it lets in; absent: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
+    /// How many it has let in.
+    pub spent: u64,
+    /// Until when it is good; absent: without end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// When it was made.
+    pub made: Timestamp,
+    /// The number of its short code, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Nameplate>,
+}
+
+impl InviteInfo {
+    /// What an invite and its code are at the time `now`.
+    pub fn of(invite: &InviteRecord, code: Option<&CodeRecord>, now: Timestamp) -> Self {
+        let used_up = code.is_some_and(|code| invite.uses.is_some_and(|uses| code.right >= uses));
+        let state = match invite.over(now) {
+            _ if used_up => InviteState::Spent,
+            _ if code.is_some_and(|code| code.answered) => InviteState::Guessed,
+            Some(InviteOver::Spent) => InviteState::Spent,
+            Some(InviteOver::Expired) => InviteState::Expired,
+            None => InviteState::Good,
+        };
+        Self {
+            invite: invite.name.clone(),
+            state,
+            times: invite.uses,
+            spent: invite.spent,
+            until: invite.until,
+            made: invite.made,
+            code: code.map(|code| code.nameplate),
+        }
     }
 }
 
@@ -121,6 +193,7 @@ mod tests {
             spent: 1,
             until: Some(Timestamp(10)),
             made: Timestamp(0),
+            maker: None,
         };
         assert_eq!(invite.over(Timestamp(9)), None);
         assert_eq!(invite.over(Timestamp(10)), Some(InviteOver::Expired));

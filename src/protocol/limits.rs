@@ -31,6 +31,18 @@ pub const EXCHANGES: usize = 64;
 /// Codes that may be guessed wrong from one address within a day. Each guess voids a code, and is right once in 65,536.
 pub const CODE_GUESSES: usize = 20;
 
+/// Invites that one member may make within a day.
+pub const INVITES: usize = 100;
+
+/// Invites that `invite-list` shows: the newest.
+pub const INVITES_SHOWN: usize = 1_000;
+
+/// The longest time for which an invite of a member may be good.
+pub const INVITE_SPAN: Duration = Duration::from_secs(366 * 86_400);
+
+/// How many keys one invite of a member may let in.
+pub const INVITE_TIMES: u64 = 1_000;
+
 /// The names of files and holders in one answer of the hub, in bytes. It is so far below [`MAX_FRAME`] that escaping
 /// them cannot exceed the frame.
 pub const ANSWER_BYTES: usize = 512 << 10;

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::core::hub::{Access, Hub, HubConfig, HubKeys, LoginPolicy, MeetingConfig};
+use crate::core::hub::{Access, Hub, HubConfig, HubKeys, Inviters, LoginPolicy, MeetingConfig};
 use crate::core::link::LinkConfig;
 use crate::core::secrets::Secrets;
 use crate::core::session::{AcceptFrom, DownloadConfig, FilesChanged, Session, SessionConfig, SessionTimeouts};
@@ -35,7 +35,7 @@ use crate::protocol::record::Query;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::wire::Received;
-use crate::protocol::{LogLine, Offer, PublicKey, Timestamp};
+use crate::protocol::{DEFAULT_PORT, JoinLink, LogLine, Offer, PublicKey, Timestamp};
 use agenda::Agenda;
 pub use asked::Asked;
 use client::Actor;
@@ -170,6 +170,12 @@ enum Happening {
     Transfer(usize, u64, traffic::Step),
 }
 
+/// The join link of the simulated hub.
+fn hub_link() -> JoinLink {
+    let (name, host, others, invite, code) = (None, "hub.example".to_owned(), Vec::new(), None, None);
+    JoinLink { name, host, port: DEFAULT_PORT, others, key: Some(PublicKey([99; 32])), invite, code }
+}
+
 impl Sim {
     /// A simulation whose hub has just started.
     pub fn new(config: SimConfig) -> Self {
@@ -202,7 +208,12 @@ impl Sim {
             access: self.config.access.clone(),
             logins: self.config.logins.clone(),
             keep: None,
-            keys: HubKeys { key: PublicKey([99; 32]), secrets: Secrets::new([self.host.runs as u8; 32]) },
+            inviters: Inviters::All,
+            keys: HubKeys {
+                link: hub_link(),
+                key: PublicKey([99; 32]),
+                secrets: Secrets::new([self.host.runs as u8; 32]),
+            },
             run: self.config.seed ^ self.host.runs,
             epoch: EPOCH,
         };

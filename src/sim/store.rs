@@ -1,12 +1,11 @@
 //! A hub's store in memory. It answers every query like the real one.
 
+mod invites;
 mod keeper;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::digest::Digest;
-use crate::protocol::code::Nameplate;
-use crate::protocol::invite::{CodeRecord, InviteDigest, InviteRecord};
 use crate::protocol::limits::{FAILURES_COUNTED, REQUESTS_IN_FLIGHT, VISITS_LOADED};
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{
@@ -15,6 +14,7 @@ use crate::protocol::record::{
 };
 use crate::protocol::types::Password;
 use crate::protocol::{PublicKey, Record, Timestamp};
+use invites::Invites;
 
 /// The bytes that a stored message takes besides twice its text.
 const MESSAGE_SIZE: u64 = 256;
@@ -37,14 +37,6 @@ pub struct MemoryStore {
     invites: Invites,
 }
 
-/// The invites, whom each has let in, and the short codes of some.
-#[derive(Debug, Clone, Default)]
-struct Invites {
-    all: BTreeMap<InviteDigest, InviteRecord>,
-    invited: BTreeSet<(InviteDigest, PublicKey)>,
-    codes: BTreeMap<Nameplate, (CodeRecord, InviteDigest)>,
-}
-
 /// The highest numbers that were ever given.
 #[derive(Debug, Clone, Default)]
 struct Last {
@@ -64,28 +56,13 @@ struct Owner {
     keys: BTreeSet<PublicKey>,
 }
 
-impl Invites {
-    fn spend(&mut self, digest: InviteDigest, key: PublicKey) {
-        let fresh = self.invited.insert((digest, key));
-        if let Some(invite) = self.all.get_mut(&digest) {
-            invite.spent += u64::from(fresh);
-        }
-    }
-
-    fn use_code(&mut self, nameplate: Nameplate, right: u64, answered: bool, void: bool) {
-        let Some((code, _)) = self.codes.get_mut(&nameplate) else { return };
-        (code.right, code.answered) = (code.right.max(right), answered);
-        if void {
-            (code.code, code.secret) = (None, String::new());
-        }
-    }
-}
-
 impl MemoryStore {
     /// Stores a record. Storing it twice has the same effect as once.
     pub fn keep(&mut self, record: &Record) {
         match record {
             Record::InviteSpent { digest, key } => self.invites.spend(*digest, *key),
+            Record::Invite(made) => self.invites.add(made),
+            Record::InviteRevoked { name } => self.invites.revoke(name),
             Record::Code { nameplate, right, answered, void } => {
                 self.invites.use_code(*nameplate, *right, *answered, *void)
             }
@@ -236,6 +213,7 @@ impl MemoryStore {
             trimmed: self.last.trimmed,
             said: self.said.to_bytes(),
             last_room: self.last.room,
+            last_nameplate: self.invites.last_nameplate,
         }
     }
 
@@ -278,7 +256,11 @@ impl MemoryStore {
                 }
                 match take(found.rev(), query.limit, query.bytes) {
                     Found::Messages(newest, more) => Found::Messages(newest.into_iter().rev().collect(), more),
-                    other @ (Found::PastAnswers(_) | Found::TrimPoint(_) | Found::Invite(_) | Found::Code(_)) => other,
+                    other @ (Found::PastAnswers(_)
+                    | Found::TrimPoint(_)
+                    | Found::Invite(_)
+                    | Found::Code(_)
+                    | Found::Invites(_)) => other,
                 }
             }
             Query::PastAnswers { instance, name_key: by } => {
@@ -296,11 +278,8 @@ impl MemoryStore {
                 Found::PastAnswers(past)
             }
             Query::TrimPoint { since, bytes } => Found::TrimPoint(self.trim_point(*since, *bytes)),
-            Query::Code(nameplate) => {
-                let code = self.invites.codes.get(nameplate);
-                let both = code.and_then(|(code, digest)| Some((code.clone(), self.invites.all.get(digest)?.clone())));
-                Found::Code(both.map(Box::new))
-            }
+            Query::Invites(maker) => Found::Invites(self.invites.made_by(maker)),
+            Query::Code(nameplate) => Found::Code(self.invites.code(*nameplate).map(Box::new)),
             Query::Invite { digest, key } => {
                 let counted = self.invites.invited.contains(&(*digest, *key));
                 Found::Invite(self.invites.all.get(digest).map(|invite| (invite.clone(), counted)))

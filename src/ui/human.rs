@@ -8,6 +8,7 @@ use crate::protocol::{At, ErrorCode, EventLine, Presence};
 
 use super::escape::escape;
 use super::files;
+use super::invites;
 use super::people;
 use super::phrases::{SHOWN, listed, named, presence};
 use super::style::Style;
@@ -87,6 +88,10 @@ pub fn render(line: &EventLine, style: Style) -> String {
         Event::RoomLeft(body) => format!("You are not in room {} any more.\n", escape(&body.room)),
         Event::Members(body) => people::members(body, style),
         Event::RoomChanged(body) => people::room_changed(body),
+        Event::InviteAdded(body) => invites::added(body),
+        Event::Invites(body) => invites::list(body, style),
+        Event::InviteRevoked(body) => format!("Revoked: {}\n", escape(&body.invite)),
+        Event::InviteGuessed(body) => invites::guessed(body, style),
         Event::Focused(body) => format!("Hearing only room {}; the rest waits for `unfocus`.\n", escape(&body.room)),
         Event::Unfocused(body) => people::unfocused(body),
         // Between hub and client only. The client tells its user what follows from them.

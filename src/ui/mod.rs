@@ -8,6 +8,7 @@ pub mod editor;
 pub mod escape;
 mod files;
 pub mod human;
+mod invites;
 pub mod log;
 mod people;
 mod phrases;

@@ -50,10 +50,9 @@ impl World {
             secret: "secret".into(),
             right: self.rng.below(2),
             answered: self.rng.chance(10),
-            maker: None,
         };
         let (name, digest, made) = ("i".to_owned(), InviteDigest::of("secret"), Timestamp(1));
-        let invite = InviteRecord { name, digest, uses: Some(times), spent: 0, until: None, made };
+        let invite = InviteRecord { name, digest, uses: Some(times), spent: 0, until: None, made, maker: None };
         Found::Code(self.rng.chance(90).then(|| Box::new((code, invite))))
     }
 }

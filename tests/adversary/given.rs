@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use potluck::core::hub::{Access, HubConfig, HubFiles, HubKeys, LoginPolicy, MeetingConfig, RelayLimits, Retention};
+use potluck::core::hub::{
+    Access, HubConfig, HubFiles, HubKeys, Inviters, LoginPolicy, MeetingConfig, RelayLimits, Retention,
+};
 use potluck::core::secrets::Secrets;
 use potluck::core::{LinkConfig, Rng};
 use potluck::protocol::limits::HubLimits;
@@ -53,7 +55,12 @@ pub fn config(rng: &mut Rng) -> HubConfig {
         files: rng.chance(50).then_some(files),
         keep: [None, Some(Retention::Bytes(1_000)), Some(Retention::For(Duration::from_secs(60)))]
             [rng.below(3) as usize],
-        keys: HubKeys { key: PublicKey([99; 32]), secrets: Secrets::new([7; 32]) },
+        inviters: Inviters::All,
+        keys: HubKeys {
+            link: "potluck://h:1/".parse().unwrap(),
+            key: PublicKey([99; 32]),
+            secrets: Secrets::new([7; 32]),
+        },
         run: 7,
         epoch: Timestamp(1_700_000_000_000),
     }

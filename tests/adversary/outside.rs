@@ -71,11 +71,12 @@ impl World {
                 Found::PastAnswers(some.collect())
             }
             Query::TrimPoint { .. } => Found::TrimPoint(self.rng.below(9)),
+            Query::Invites(_) => Found::Invites(Vec::new()),
             Query::Code(nameplate) => self.code(nameplate),
             Query::Invite { digest, .. } => {
                 let (uses, until) = (self.rng.chance(50).then(|| self.rng.below(3)), None);
                 let (name, spent, made) = ("i".to_owned(), self.rng.below(3), Timestamp(1));
-                let invite = InviteRecord { name, digest, uses, spent, until, made };
+                let invite = InviteRecord { name, digest, uses, spent, until, made, maker: None };
                 Found::Invite(self.rng.chance(80).then(|| (invite, self.rng.chance(20))))
             }
         };

@@ -149,6 +149,32 @@ fn who_finds_their_name_taken_comes_again_with_the_same_code() {
     assert_eq!(client.finish().code, 0);
 }
 
+#[test]
+fn a_member_who_may_makes_invites_and_is_told_of_a_guess() {
+    let scene = Scene::default();
+    let hub = scene.hub_with(&["--access", "invite", "--may-invite", "erin"]);
+    comes(&scene, &hub.address, "dora", &[&code(&scene, &[])]);
+    let mut erin = scene.start(&hub, "erin", &[&code(&scene, &[])]);
+    let mut dora = scene.client(&hub, "dora");
+    dora.refused(json!({"request": "invite-add"}), "not-allowed");
+    let ask = json!({"request": "invite-add", "code": true, "until": "1h"});
+    let (good, bad) = (erin.must(ask.clone(), "invite-added"), erin.must(ask, "invite-added"));
+    let text = |made: &Value| made["code"].as_str().unwrap().to_owned();
+    comes(&scene, good["hub"].as_str().unwrap(), "carl", &[&text(&good)]);
+    is_refused(&scene, &hub.address, "mallory", &[&wrong(&text(&bad))], "wrong-code");
+    assert_eq!(erin.expect("invite-guessed")["invite"], bad["invite"]);
+    assert!(!dora.has_said(|event| event["event"] == "invite-guessed"));
+    let list = erin.must(request("invite-list"), "invites");
+    let states: Vec<&Value> = list["invites"].as_array().unwrap().iter().map(|invite| &invite["state"]).collect();
+    assert_eq!(states, [&json!("spent"), &json!("guessed")]);
+    // The keeper sees them, too; and who is out lets nobody in any more.
+    let link = erin.must(json!({"request": "invite-add"}), "invite-added")["link"].as_str().unwrap().to_owned();
+    let listed = invite(&scene, &["list", "--json"]).events();
+    assert!(listed.iter().filter(|listed| listed["maker"] == "erin").count() == 3, "{listed:?}");
+    assert_eq!(scene.run(["user", "remove", "erin", "--data", "hub"], "").code, 0);
+    is_refused(&scene, &link, "fred", &[], "access-denied");
+}
+
 /// Runs something on the network, as a program of an attacker does.
 fn attack<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)

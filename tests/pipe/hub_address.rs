@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use potluck::core::hub::{Access, HubConfig, HubKeys, Input, LoginPolicy, Output};
+use potluck::core::hub::{Access, HubConfig, HubKeys, Input, Inviters, LoginPolicy, Output};
 use potluck::core::secrets::Secrets;
 use potluck::core::{Hub, LinkConfig, Time};
 use potluck::protocol::limits::HubLimits;
@@ -45,7 +45,12 @@ fn whoever_comes_back_from_elsewhere_before_it_was_missed_is_shown_there() {
             access: Access::Open,
             logins: LoginPolicy::default(),
             keep: None,
-            keys: HubKeys { key: PublicKey([99; 32]), secrets: Secrets::new([7; 32]) },
+            inviters: Inviters::All,
+            keys: HubKeys {
+                link: "potluck://h:1/".parse().unwrap(),
+                key: PublicKey([99; 32]),
+                secrets: Secrets::new([7; 32]),
+            },
             run: 1,
             epoch: Timestamp(0),
         },

@@ -1,5 +1,6 @@
 //! Entering and leaving, who is there, and the session itself.
 
+use potluck::protocol::Event;
 use potluck::sim::ClientOptions;
 
 use super::stage::Face;
@@ -158,5 +159,48 @@ pages! {
         for who in [anna, ben, cleo, dora] {
             assert_eq!(scene.ended(who), Some(0));
         }
+    };
+
+    "invite-add" invite_add |scene| {
+        let (anna, ben) = scene.anna_and_ben();
+        scene.says(anna, "invite-add --code");
+        scene.says(anna, "invite-add --times 2 --until 1h");
+        scene.says(anna, "invite-add --until soon");
+        scene.says(ben, r#"{"id":1,"request":"invite-add","code":true,"times":20,"until":"30m"}"#);
+        scene.says(ben, r#"{"id":2,"request":"invite-add"}"#);
+        scene.says(ben, r#"{"id":3,"request":"invite-add","times":0}"#);
+        scene.says(ben, r#"{"id":4,"request":"invite-add","until":"400d"}"#);
+    };
+
+    "invite-list" invite_list |scene| {
+        let (anna, ben) = scene.anna_and_ben();
+        scene.says(anna, "invite-list");
+        scene.says(anna, "invite-add --code");
+        scene.says(anna, "invite-add --times 2 --until 1h");
+        scene.wait_ms(3_700_000);
+        scene.says(anna, "invite-list");
+        scene.says(ben, r#"{"id":1,"request":"invite-add","code":true}"#);
+        scene.says(ben, r#"{"id":2,"request":"invite-list"}"#);
+    };
+
+    "invite-revoke" invite_revoke |scene| {
+        let (anna, ben) = scene.anna_and_ben();
+        scene.says(anna, "invite-revoke friends");
+        scene.says(anna, "invite-add --code");
+        let made = scene.told(anna).into_iter().rev().find_map(|line| match &line.event {
+            Event::InviteAdded(added) => Some(added.invite.clone()),
+            _ => None,
+        });
+        let made = made.expect("an invite");
+        scene.says(ben, &format!(r#"{{"id":1,"request":"invite-revoke","invite":"{made}"}}"#));
+        scene.says(anna, &format!("invite-revoke {made}"));
+        scene.says(anna, "invite-list");
+        scene.says(ben, r#"{"id":2,"request":"invite-revoke","invite":""}"#);
+        scene.says(ben, r#"{"id":3,"request":"invite-add","code":true}"#);
+        let made = scene.told(ben).into_iter().rev().find_map(|line| match &line.event {
+            Event::InviteAdded(added) => Some(added.invite.clone()),
+            _ => None,
+        });
+        scene.says(ben, &format!(r#"{{"id":4,"request":"invite-revoke","invite":"{}"}}"#, made.expect("an invite")));
     };
 }

@@ -43,6 +43,7 @@ const NOT_PLAYED: &[(&str, &str)] = &[
     ("meeting", "it is between hub and client only"),
     ("meeting-places", "it is between hub and client only"),
     ("meeting-refused", "it is between hub and client only"),
+    ("invite-guessed", "who guesses has no session yet; real processes play it"),
     ("located", "it is between hub and client only"),
     ("synced", "it is between hub and client only"),
     ("caught-up", "it is between hub and client only"),

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use crate::support::link::*;
 use crate::support::proxy::Proxy;
 use potluck::io::net::{
-    CONNECT_TIME, LINE_LIMIT, ListenLimits, Listener, connect, connect_alone, connect_host, resolve,
+    CONNECT_TIME, LINE_LIMIT, ListenLimits, Listener, connect, connect_alone, connect_hosts, resolve,
 };
 use potluck::protocol::{ErrorCode, HostPort, PublicKey, TransportChoice, TransportKind};
 
@@ -221,8 +221,9 @@ async fn names_and_literal_addresses_resolve() {
     let listener = listen();
     let port = listener.local_addr().port();
     echo(listener);
-    let conn = connect_host("localhost", port, &client_identity(), None, TransportChoice::Auto).await;
-    assert_echoes(&mut conn.unwrap(), b"found").await;
+    let hosts = [HostPort { host: "localhost".to_owned(), port }];
+    let conn = connect_hosts(&hosts, &client_identity(), None, TransportChoice::Auto).await;
+    assert_echoes(&mut conn.unwrap().1, b"found").await;
 }
 
 #[tokio::test]

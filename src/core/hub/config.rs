@@ -1,5 +1,6 @@
 //! A hub's settings. The driver fills them in when the hub starts; the machine never changes them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use crate::core::link::LinkConfig;
 use crate::core::secrets::Secrets;
 use crate::core::time::Time;
 use crate::protocol::limits::HubLimits;
-use crate::protocol::{PublicKey, Timestamp};
+use crate::protocol::name::NameKey;
+use crate::protocol::{JoinLink, PublicKey, Timestamp};
 
 /// Who may join.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,29 @@ pub enum Retention {
     Bytes(u64),
 }
 
+/// Which members may make invites, besides the hub's keeper.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Inviters {
+    /// None.
+    #[default]
+    Nobody,
+    /// Those with these names.
+    Names(BTreeSet<NameKey>),
+    /// All.
+    All,
+}
+
+/// The key by which clients recognize the hub, and what its own secrets are made of.
+#[derive(Debug, Clone)]
+pub struct HubKeys {
+    /// The hub's join link, without a secret.
+    pub link: JoinLink,
+    /// The key that the hub proves on each connection.
+    pub key: PublicKey,
+    /// Secret random bytes, from a seed that was drawn for this run.
+    pub secrets: Secrets,
+}
+
 /// How clients meet through the hub.
 #[derive(Clone, Default)]
 pub struct MeetingConfig {
@@ -88,15 +113,6 @@ pub struct RelayLimits {
     pub day: u64,
 }
 
-/// The key by which clients recognize the hub, and what its own secrets are made of.
-#[derive(Debug, Clone)]
-pub struct HubKeys {
-    /// The key that the hub proves on each connection.
-    pub key: PublicKey,
-    /// Secret random bytes, from a seed that was drawn for this run.
-    pub secrets: Secrets,
-}
-
 /// A hub's settings.
 #[derive(Debug, Clone)]
 pub struct HubConfig {
@@ -116,6 +132,8 @@ pub struct HubConfig {
     pub files: Option<HubFiles>,
     /// Which messages are kept; `None` keeps all of them.
     pub keep: Option<Retention>,
+    /// Which members may make invites.
+    pub inviters: Inviters,
     /// The hub's key and secrets.
     pub keys: HubKeys,
     /// A random number for this run. It is part of each session's identifier, so that a session of another run is not

@@ -40,7 +40,7 @@ mod sessions;
 mod state;
 mod timers;
 
-pub use config::{Access, HubConfig, HubFiles, HubKeys, LoginPolicy, MeetingConfig, RelayLimits, Retention};
+pub use config::{Access, HubConfig, HubFiles, HubKeys, Inviters, LoginPolicy, MeetingConfig, RelayLimits, Retention};
 pub use ports::{CopyPlan, Input, Output, Verified};
 pub use state::{SessionRecord, Snapshot, State};
 
@@ -116,7 +116,7 @@ impl Hub {
             credentials: Credentials::load(&loaded.names),
             newcomers: Newcomers::default(),
             attempts: Attempts::default(),
-            codes: Codes::new(config.keys.secrets.clone()),
+            codes: Codes::new(config.keys.secrets.clone(), loaded.last_nameplate),
         };
         let mut hub = Self {
             pending: PendingConnections::default(),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::config::Retention;
+use super::entrance::inviting::looked_up;
 use super::journal::commits::AwaitingCommit;
 use super::journal::queries::PendingQuery;
 use super::state::decide;
@@ -82,6 +83,13 @@ impl Hub {
                 let gone_on = self.entrance.codes.found(&mut self.base.at(now), conn, code);
                 self.exchanged(conn, gone_on.map(|()| false));
             }
+            (Some(PendingQuery::Invites { peer, request_id, revoke }), Found::Invites(found)) => {
+                if let Some(peer) = self.base.sessions.get_mut(peer) {
+                    peer.exchange.reading_ends();
+                }
+                looked_up(&mut self.base.at(now), peer, request_id, revoke, &found);
+                self.go_on(now, peer);
+            }
             (Some(PendingQuery::TrimPoint), Found::TrimPoint(below)) => {
                 let trim = decide::trim(&self.base.journal.state, below);
                 self.base.at(now).record_together(trim.into_iter());
@@ -89,7 +97,12 @@ impl Hub {
             // The query was dropped, or the answer is not of its kind.
             (
                 _,
-                Found::Messages(..) | Found::PastAnswers(_) | Found::Invite(_) | Found::Code(_) | Found::TrimPoint(_),
+                Found::Messages(..)
+                | Found::PastAnswers(_)
+                | Found::Invite(_)
+                | Found::Code(_)
+                | Found::Invites(_)
+                | Found::TrimPoint(_),
             ) => {}
         }
     }

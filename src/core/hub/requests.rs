@@ -137,13 +137,14 @@ impl Hub {
             HubRequest::RoomLeave(request) => self.feeds.propose(cx, id, request_id, Proposal::RoomLeave(request)),
             HubRequest::Blocks(_) => people::blocked_by(cx, id).map(|blocks| cx.when_kept(id, request_id, blocks)),
             HubRequest::Rooms(_) => rooms::list_rooms(cx, id).map(|rooms| cx.when_kept(id, request_id, rooms)),
-            HubRequest::Members(request) => {
-                rooms::list_members(cx, id, &request).map(|members| cx.when_kept(id, request_id, members))
-            }
+            HubRequest::Members(it) => rooms::list_members(cx, id, &it).map(|all| cx.when_kept(id, request_id, all)),
             HubRequest::History(request) => later(people::history(cx, id, request_id, &request)),
             HubRequest::Focus(request) => rooms::focus(cx, id, &request).map(Some),
             HubRequest::PrivateOpen(request) => later(pings::vouch(cx, id, request_id, &request)),
             HubRequest::Ping(request) => later(pings::ping(cx, id, request_id, &request)),
+            HubRequest::InviteAdd(request) => later(self.entrance.codes.add(cx, id, request_id, &request)),
+            HubRequest::InviteList(_) => later(self.entrance.codes.look_up(cx, id, request_id, None)),
+            HubRequest::InviteRevoke(it) => later(self.entrance.codes.look_up(cx, id, request_id, Some(it.invite))),
             HubRequest::Quit(_) => {
                 self.quit(now, id, request_id);
                 Ok(None)
@@ -172,6 +173,7 @@ impl Hub {
             HubRequest::RoomInvite(invite) => many(invite.members.len() + rooms::size_of(&self.base, &invite.room)),
             HubRequest::Rooms(_) => many(self.base.journal.state.rooms().len()),
             HubRequest::History(_) | HubRequest::Login(_) => STORE,
+            HubRequest::InviteAdd(_) | HubRequest::InviteList(_) | HubRequest::InviteRevoke(_) => STORE,
             // These spend from the token bucket themselves, by what they go through.
             HubRequest::Search(_) | HubRequest::Get(_) | HubRequest::Withdraw(_) => 1,
             HubRequest::Register(_) | HubRequest::Dereg(_) | HubRequest::Quit(_) => 1,

@@ -387,5 +387,5 @@ pub(super) fn hello(me: &Name) -> String {
 
 pub(super) fn unreachable(message: String) -> Failure {
     Failure::new(ErrorCode::PeerUnreachable, message)
-        .hint("It may be behind a firewall; it needs its --link-port open. `message` reaches them through the hub.")
+        .hint("Ask again when they are back; `message` reaches them through the hub.")
 }

@@ -59,6 +59,8 @@ impl Session {
             self.inbox.tell_unless_held(now, &mut self.cx, event);
         } else if let Event::Blocks(blocks) = &event {
             self.inbox.set_blocked(&blocks.names);
+        } else if let Event::InviteGuessed(_) = &event {
+            self.cx.tell(now, event);
         } else {
             self.told_of_files(now, event);
         }

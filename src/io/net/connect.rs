@@ -18,8 +18,8 @@ use crate::protocol::{ErrorCode, Failure, HostPort, PublicKey, TransportChoice, 
 /// The longest time for all names, addresses and transports together. A command that finds no hub must end within 5 s.
 pub const CONNECT_TIME: Duration = Duration::from_secs(4);
 
-/// How long one attempt may take where only one is made at a time.
-const ATTEMPT_TIME: Duration = Duration::from_millis(1_500);
+/// How long one attempt may take where only one is made at a time: TCP must have its time where UDP does not pass.
+const ATTEMPT_TIME: Duration = Duration::from_secs(1);
 
 /// Why an attempt was given up at the deadline.
 const SILENT: &str = "no answer came in time";
@@ -58,21 +58,6 @@ async fn connect_at(address: SocketAddr, dialler: Dialler, mut race: Race) -> Re
     dialler.run(race).await.map(|(_, conn)| conn)
 }
 
-/// Resolves a host and connects to the hub there, both within [`CONNECT_TIME`].
-///
-/// # Errors
-/// As for [`resolve`] and [`connect`].
-pub async fn connect_host(
-    host: &str,
-    port: u16,
-    identity: &Identity,
-    expected: Option<PublicKey>,
-    choice: TransportChoice,
-) -> Result<Conn, Failure> {
-    let hosts = [HostPort { host: host.to_owned(), port }];
-    connect_hosts(&hosts, identity, expected, choice).await.map(|(_, conn)| conn)
-}
-
 /// Resolves hosts of one hub and connects to it at whichever answers first, all within [`CONNECT_TIME`]. Returns the
 /// host's place among them, too.
 ///
@@ -96,7 +81,7 @@ pub async fn connect_hosts(
 /// before has failed. For whoever must not show the same secret to two at once.
 ///
 /// # Errors
-/// As for [`connect_host`].
+/// As for [`connect`], and for [`resolve`].
 pub async fn connect_alone(
     host: &HostPort,
     identity: &Identity,

@@ -39,7 +39,7 @@ pub mod tls;
 
 use std::net::SocketAddr;
 
-pub use connect::{CONNECT_TIME, connect, connect_alone, connect_host, connect_hosts, connect_peer, resolve};
+pub use connect::{CONNECT_TIME, connect, connect_alone, connect_hosts, connect_peer, resolve};
 pub use lines::{CLOSE_TIME, LineFault, LineReader, LineWriter};
 pub use listener::{ListenLimits, Listener};
 

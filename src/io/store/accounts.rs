@@ -114,6 +114,10 @@ impl Users {
                 "DELETE FROM there WHERE fold = ?1",
                 "DELETE FROM answers WHERE fold = ?1",
                 "DELETE FROM blocks WHERE by = ?1 OR whom = ?1",
+                // Nobody comes in any more by what somebody has made who is out.
+                "DELETE FROM codes WHERE digest IN (SELECT digest FROM invites WHERE maker = ?1)",
+                "UPDATE invited SET revoked = 1 WHERE digest IN (SELECT digest FROM invites WHERE maker = ?1)",
+                "DELETE FROM invites WHERE maker = ?1",
                 // No name has a blank, so this key belongs to nobody, now or later.
                 "UPDATE messages SET sender_fold = ' ' || sender_fold WHERE sender_fold = ?1",
                 "UPDATE messages SET recipient_fold = ' ' || recipient_fold WHERE recipient_fold = ?1",

@@ -11,7 +11,9 @@ use super::load::{Unsigned, integer};
 use super::{Store, accounts, hub_identity};
 use crate::protocol::code::{Code, MAX_NAMEPLATE, Nameplate};
 use crate::protocol::invite::{CodeRecord, InviteDigest, InviteRecord};
+use crate::protocol::limits::INVITES_SHOWN;
 use crate::protocol::name::NameKey;
+use crate::protocol::record::MadeInvite;
 use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp};
 
 /// The key of the setting that says where the hub listened last, as `HOST:PORT`.
@@ -23,10 +25,10 @@ const INVITED: &str = "invited";
 /// The key of the setting that says which nameplate was given last.
 const LAST_NAMEPLATE: &str = "last_nameplate";
 
-const CODE_COLUMNS: &str = "nameplate, code, secret, right, answered, maker";
+const CODE_COLUMNS: &str = "nameplate, code, secret, right, answered";
 
 const COLUMNS: &str = "name, digest, uses,
-    (SELECT count(*) FROM invited WHERE invited.digest = invites.digest AND NOT revoked), until, made";
+    (SELECT count(*) FROM invited WHERE invited.digest = invites.digest AND NOT revoked), until, made, maker";
 
 /// The store, opened to manage invites. A hub may have it open at the same time; changes take effect at once.
 pub struct InviteBook {
@@ -102,7 +104,7 @@ impl InviteBook {
     pub fn codes(&self) -> Result<BTreeMap<InviteDigest, CodeRecord>, Failure> {
         let read = || -> rusqlite::Result<BTreeMap<_, _>> {
             let mut all = self.database.prepare(&format!("SELECT {CODE_COLUMNS}, digest FROM codes"))?;
-            all.query_map([], |row| Ok((InviteDigest(row.get(6)?), code_record(row)?)))?.collect()
+            all.query_map([], |row| Ok((InviteDigest(row.get(5)?), code_record(row)?)))?.collect()
         };
         read().map_err(|e| failure(&self.file, &e))
     }
@@ -113,12 +115,7 @@ impl InviteBook {
     /// `no-such-invite`, or those of [`InviteBook::add`].
     pub fn revoke(&mut self, name: &str) -> Result<(), Failure> {
         in_transaction(&mut self.database, &self.file, |database| {
-            let gone = || -> rusqlite::Result<usize> {
-                let of = "SELECT digest FROM invites WHERE name = ?1";
-                database.execute(&format!("DELETE FROM codes WHERE digest IN ({of})"), [name])?;
-                database.execute(&format!("UPDATE invited SET revoked = 1 WHERE digest IN ({of})"), [name])?;
-                database.execute("DELETE FROM invites WHERE name = ?1", [name])
-            };
+            let gone = || delete(database, name);
             match gone().map_err(|e| failure(&self.file, &e))? {
                 0 => Err(Failure::new(ErrorCode::NoSuchInvite, format!("There is no invite called {name}."))),
                 _ => Ok(()),
@@ -185,28 +182,66 @@ pub(super) fn find_code(
     Ok(invite.map(|invite| Box::new((code, invite))))
 }
 
-/// The number for a new code, if one is left. Numbers are used once: whoever mistypes an old code must not void a new one.
+/// The number for a new code of the hub's keeper, if one is left. Numbers are used once: whoever mistypes an old code must not void a new one.
 fn next_nameplate(database: &Connection) -> rusqlite::Result<Option<Nameplate>> {
     let last: Nameplate = meta(database, LAST_NAMEPLATE)?.and_then(|last| last.parse().ok()).unwrap_or(0);
-    Ok(Some(last + 1).filter(|next| *next <= MAX_NAMEPLATE))
+    // A hub that runs gives even numbers, so that the two never give the same.
+    Ok(Some(last + 1 + last % 2).filter(|next| *next <= MAX_NAMEPLATE))
 }
 
 pub(super) fn put_code(database: &Connection, digest: InviteDigest, code: &Code, secret: &str) -> rusqlite::Result<()> {
     let sql = "INSERT INTO codes (nameplate, digest, code, secret) VALUES (?1, ?2, ?3, ?4)";
     database.execute(sql, params![code.nameplate(), digest.0, code.to_string(), secret])?;
-    let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
-    database.execute(sql, params![LAST_NAMEPLATE, code.nameplate().to_string()]).map(drop)
+    let sql = "UPDATE meta SET value = ?2 WHERE key = ?1 AND CAST(value AS INTEGER) < ?3";
+    let number = code.nameplate();
+    database.execute(sql, params![LAST_NAMEPLATE, number.to_string(), number]).map(drop)
+}
+
+/// Stores what a member has made, unless it is there already.
+pub(super) fn put_made(database: &Connection, made: &MadeInvite) -> rusqlite::Result<()> {
+    let MadeInvite { name, digest, uses, until, made: at, maker, code } = made.clone();
+    if database.prepare_cached("SELECT 1 FROM invites WHERE digest = ?1")?.exists([digest.0])? {
+        return Ok(());
+    }
+    let (uses, until, maker) = (Some(uses), Some(until), Some(maker));
+    put(database, &InviteRecord { name, digest, uses, spent: 0, until, made: at, maker })?;
+    code.map_or(Ok(()), |(code, secret)| put_code(database, digest, &code, &secret))
+}
+
+/// Deletes an invite and its code; returns how many there were.
+pub(super) fn delete(database: &Connection, name: &str) -> rusqlite::Result<usize> {
+    let of = "SELECT digest FROM invites WHERE name = ?1";
+    database.execute(&format!("DELETE FROM codes WHERE digest IN ({of})"), [name])?;
+    database.execute(&format!("UPDATE invited SET revoked = 1 WHERE digest IN ({of})"), [name])?;
+    database.execute("DELETE FROM invites WHERE name = ?1", [name])
+}
+
+/// The newest invites of a member, in the order in which they were made, with their codes.
+pub(super) fn made_by(
+    database: &Connection,
+    maker: &NameKey,
+) -> rusqlite::Result<Vec<(InviteRecord, Option<CodeRecord>)>> {
+    let sql = format!("SELECT {COLUMNS} FROM invites WHERE maker = ?1 ORDER BY made DESC, name DESC LIMIT ?2");
+    let mut query = database.prepare_cached(&sql)?;
+    let invites =
+        query.query_map(params![maker, INVITES_SHOWN as i64], record)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let sql = format!("SELECT {CODE_COLUMNS} FROM codes WHERE digest = ?1");
+    let mut codes = database.prepare_cached(&sql)?;
+    let with_code = |invite: InviteRecord| {
+        let code = codes.query_row([invite.digest.0], code_record).optional()?;
+        Ok((invite, code))
+    };
+    invites.into_iter().rev().map(with_code).collect()
 }
 
 fn code_record(row: &Row<'_>) -> rusqlite::Result<CodeRecord> {
-    let (Unsigned(right), code, maker) = (row.get(3)?, row.get::<_, String>(1)?, row.get::<_, NameKey>(5)?);
+    let (Unsigned(right), code) = (row.get(3)?, row.get::<_, String>(1)?);
     Ok(CodeRecord {
         nameplate: row.get(0)?,
         code: code.parse().ok(),
         secret: row.get(2)?,
         right,
         answered: row.get(4)?,
-        maker: Some(maker).filter(|maker| !maker.as_str().is_empty()),
     })
 }
 
@@ -222,9 +257,10 @@ fn add(database: &Connection, file: &Path, invite: &InviteRecord) -> Result<(), 
 }
 
 pub(super) fn put(database: &Connection, invite: &InviteRecord) -> rusqlite::Result<()> {
-    let InviteRecord { name, digest, uses, until, made, .. } = invite;
-    let sql = "INSERT INTO invites (digest, name, uses, until, made) VALUES (?1, ?2, ?3, ?4, ?5)";
-    database.execute(sql, params![digest.0, name, uses.map(integer), until.map(|until| until.0), made.0])?;
+    let InviteRecord { name, digest, uses, until, made, maker, .. } = invite;
+    let (until, maker) = (until.map(|until| until.0), maker.as_ref().map_or("", NameKey::as_str));
+    let sql = "INSERT INTO invites (digest, name, uses, until, made, maker) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    database.execute(sql, params![digest.0, name, uses.map(integer), until, made.0, maker])?;
     database.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, '1')", [INVITED]).map(drop)
 }
 
@@ -237,6 +273,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<InviteRecord> {
         spent,
         until: row.get::<_, Option<i64>>(4)?.map(Timestamp),
         made: Timestamp(row.get(5)?),
+        maker: Some(row.get::<_, NameKey>(6)?).filter(|maker| !maker.as_str().is_empty()),
     })
 }
 

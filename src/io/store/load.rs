@@ -86,6 +86,11 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
         last_message: last_message(database)?,
         trimmed: trimmed(database)?,
         said: said(database)?.to_bytes(),
+        last_nameplate: database.query_row(
+            "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'last_nameplate'",
+            [],
+            |row| row.get(0),
+        )?,
         last_room: database
             .query_row("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'last_room'", [], |row| row.get(0))
             .map(|Unsigned(room)| room)?,

@@ -38,6 +38,7 @@ pub(super) fn find(database: &Connection, query: &Query) -> rusqlite::Result<Fou
         Query::PastAnswers { instance, name_key } => find_past_answers(&moment, instance, name_key),
         Query::TrimPoint { since, bytes } => records::trim_point(&moment, *since, *bytes).map(Found::TrimPoint),
         Query::Invite { digest, key } => invites::find(&moment, *digest, *key).map(Found::Invite),
+        Query::Invites(maker) => invites::made_by(&moment, maker).map(Found::Invites),
         Query::Code(nameplate) => invites::find_code(&moment, *nameplate).map(Found::Code),
     };
     moment.commit()?;

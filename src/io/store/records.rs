@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::invites;
 use super::load::{Unsigned, VISITS_LEFT, access_name, integer, last_message};
 use crate::core::digest::Digest;
 use crate::protocol::limits::{FAILURES_COUNTED, REQUESTS_IN_FLIGHT, VISITS_LOADED};
@@ -44,6 +45,8 @@ pub(super) fn store_record(database: &Connection, record: &Record, work: &mut Wo
     };
     match record {
         Record::InviteSpent { digest, key } => run(SPEND_INVITE, params![digest.0, key.0]),
+        Record::Invite(made) => invites::put_made(database, made),
+        Record::InviteRevoked { name } => invites::delete(database, name).map(drop),
         Record::Code { nameplate, right, answered, void } => {
             run(USE_CODE, params![nameplate, integer(*right), answered, void])
         }

@@ -157,9 +157,9 @@ pub(super) const MIGRATIONS: &[&str] = &[
         code TEXT NOT NULL,
         secret TEXT NOT NULL,
         right INTEGER NOT NULL DEFAULT 0,
-        answered INTEGER NOT NULL DEFAULT 0,
-        maker TEXT NOT NULL DEFAULT ''
+        answered INTEGER NOT NULL DEFAULT 0
     ) STRICT;
+    ALTER TABLE invites ADD COLUMN maker TEXT NOT NULL DEFAULT '';
     INSERT INTO meta VALUES ('last_nameplate', '0');
     ",
 ];

@@ -3,6 +3,7 @@
 //! Readers must ignore fields and events that they do not know. So fields may be added, but never change their meaning.
 
 mod files;
+mod invites;
 mod meetings;
 mod people;
 mod roster;
@@ -15,6 +16,7 @@ pub use files::{
     Chunks, DirSet, Found, Holder, Located, OfferAcked, OfferChanged, OfferKept, OfferProgress, SourcesUpdated, Stored,
     Table, TablePage, TableUnfollowed, TableUpdated, Withdrawn,
 };
+pub use invites::{InviteAdded, InviteGuessed, InviteRevoked, Invites};
 pub use meetings::{Meeting, MeetingPlaces, MeetingRefused};
 pub use people::{
     Blocked, Blocks, CaughtUp, Focused, History, Introduced, KeyAlarm, Members, Message, MessageAcked,
@@ -125,6 +127,14 @@ event_table! {
         Focused(Focused) = "focused", told: Fact, r#"{"room":"kitchen"}"#;
         /// All messages are told again; those that were held back follow.
         Unfocused(Unfocused) = "unfocused", told: Fact, r#"{"room":"kitchen","held":3}"#;
+        /// An invite has been made.
+        InviteAdded(InviteAdded) = "invite-added", told: Fact, r#"{"invite":"dora-k3f9x2ab","code":"7-crossover-clockwork","hub":"127.0.0.1:7755","times":2,"until":"2026-01-02T04:04:05.678Z"}"#;
+        /// The invites that this client's user has made.
+        Invites(Invites) = "invites", told: Fact, weighs: |invites| NAME * invites.invites.len(), r#"{"invites":[{"invite":"dora-k3f9x2ab","state":"good","times":2,"spent":1,"until":"2026-01-02T04:04:05.678Z","made":"2026-01-02T03:04:05.678Z","code":7}]}"#;
+        /// An invite lets nobody in any more.
+        InviteRevoked(InviteRevoked) = "invite-revoked", told: Fact, r#"{"invite":"dora-k3f9x2ab"}"#;
+        /// Somebody has guessed at the short code of an invite: it is void.
+        InviteGuessed(InviteGuessed) = "invite-guessed", told: Fact, r#"{"invite":"dora-k3f9x2ab","code":7}"#;
         /// The transfers that are running or waiting.
         Transfers(Transfers) = "transfers", told: Fact, weighs: |transfers| 512 * transfers.transfers.len(), r#"{"transfers":[{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","bytes":1024,"size":4096,"state":"running","route":"direct"}]}"#;
         /// A transfer waits until others have ended.

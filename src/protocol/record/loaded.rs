@@ -2,6 +2,7 @@
 
 use super::{Bringer, CopyRecord, FailureRecord, Span, VisitRecord};
 use crate::protocol::PublicKey;
+use crate::protocol::code::Nameplate;
 use crate::protocol::invite::InviteDigest;
 use crate::protocol::name::NameKey;
 use crate::protocol::types::RoomAccess;
@@ -88,4 +89,6 @@ pub struct Loaded {
     pub said: [u8; 16],
     /// The highest number that any room has had.
     pub last_room: u64,
+    /// The number of the newest short code; 0 if there was never one.
+    pub last_nameplate: Nameplate,
 }

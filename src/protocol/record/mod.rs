@@ -13,7 +13,7 @@ use super::code::Nameplate;
 use super::invite::InviteDigest;
 use super::name::NameKey;
 use super::types::{Content, RoomAccess};
-use super::{Network, PublicKey, Timestamp};
+use super::{Code, Network, PublicKey, Timestamp};
 pub use loaded::{Loaded, NameRecord, RoomRecord, WaitingRecord};
 pub use query::{Found, HistoryQuery, Inbox, PastAnswer, People, Query};
 
@@ -41,6 +41,13 @@ pub enum Record {
         digest: InviteDigest,
         /// The key that was let in.
         key: PublicKey,
+    },
+    /// A member has made an invite. It is only in the store.
+    Invite(Box<MadeInvite>),
+    /// A member has revoked their invite of this name. It is only in the store.
+    InviteRevoked {
+        /// The name of the invite.
+        name: String,
     },
     /// An exchange by a code was answered, or has ended. It is only in the store.
     Code {
@@ -157,6 +164,25 @@ pub enum Record {
         /// The number.
         below: u64,
     },
+}
+
+/// An invite as a member has made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeInvite {
+    /// The name of the invite, which no other has.
+    pub name: String,
+    /// The digest of its secret.
+    pub digest: InviteDigest,
+    /// How many it lets in.
+    pub uses: u64,
+    /// Until when it is good.
+    pub until: Timestamp,
+    /// When it was made.
+    pub made: Timestamp,
+    /// Who made it.
+    pub maker: NameKey,
+    /// Its short code and its secret, if it has a code.
+    pub code: Option<(Code, String)>,
 }
 
 /// A message as it is stored.

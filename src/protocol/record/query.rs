@@ -37,6 +37,8 @@ pub enum Query {
     },
     /// The code of this number.
     Code(Nameplate),
+    /// The newest invites that somebody has made, at most [`INVITES_SHOWN`](crate::protocol::limits::INVITES_SHOWN).
+    Invites(NameKey),
 }
 
 /// Messages that somebody has not received, oldest first: those to them alone, withheld ones included; those in their
@@ -110,6 +112,8 @@ pub enum Found {
     Invite(Option<(InviteRecord, bool)>),
     /// The code and its invite, if they exist.
     Code(Option<Box<(CodeRecord, InviteRecord)>>),
+    /// The invites, in the order in which they were made, with their codes.
+    Invites(Vec<(InviteRecord, Option<CodeRecord>)>),
 }
 
 /// The stored answer to a request.

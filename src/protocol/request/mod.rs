@@ -6,11 +6,13 @@
 use clap::Subcommand;
 
 mod files;
+mod invites;
 mod people;
 mod rooms;
 mod rule;
 
 pub use files::{Accept, Cancel, Chunks, Decline, Get, List, Offer, Push, Search, Setdir, Transfers, Withdraw};
+pub use invites::{InviteAdd, InviteList, InviteRevoke};
 pub use people::{
     Block, Blocks, Broadcast, History, Login, Message, Private, PrivateClose, PrivateOpen, Unblock, Verify,
 };
@@ -204,6 +206,18 @@ request_table! {
         Unfocus(Unfocus) = "unfocus", at: Client, starts: Here, turn: InOrder, bulk: Small,
             without_hub: UnlessFocusWaits, useless_alone: ("Nobody would be there to hear the room.", "`potluck join HUB` hears; `say ROOM TEXT` speaks."), answers: [Unfocused], errors: &[NotFocused],
             r#"{}"#;
+        /// Make an invite: a join link, or a short code.
+        InviteAdd(InviteAdd) = "invite-add", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
+            answers: [InviteAdded], errors: &[NotAllowed, BadTime, TooMany],
+            r#"{"code":true,"times":2,"until":"1h"}"#;
+        /// Show the invites that you have made.
+        InviteList(InviteList) = "invite-list", at: Hub, starts: Passed, turn: Later("the hub's store"), bulk: Large,
+            answers: [Invites], errors: &[],
+            r#"{}"#;
+        /// Make an invite of yours worthless.
+        InviteRevoke(InviteRevoke) = "invite-revoke", at: Hub, starts: Passed, turn: Later("the hub's store"), bulk: Small,
+            answers: [InviteRevoked], errors: &[NoSuchInvite],
+            r#"{"invite":"erin-k3f9x2ab"}"#;
         /// Answer when everything asked before is done.
         Wait(Wait) = "wait", at: Client, starts: Last, turn: Later("all that was asked before it"), bulk: Small,
             answers: [Waited], errors: &[],

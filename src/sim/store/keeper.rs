@@ -49,6 +49,7 @@ impl MemoryStore {
 
     /// Adds an invite with its code.
     pub fn add_code(&mut self, invite: InviteRecord, code: CodeRecord) {
+        self.invites.last_nameplate = self.invites.last_nameplate.max(code.nameplate);
         self.invites.codes.insert(code.nameplate, (code, invite.digest));
         self.add_invite(invite);
     }

@@ -113,6 +113,8 @@ fn is_shown(record: &Record) -> bool {
         | Record::NameGone { .. }
         | Record::InviteSpent { .. }
         | Record::Code { .. }
+        | Record::Invite(_)
+        | Record::InviteRevoked { .. }
         | Record::Message(_)
         | Record::MessageAbandoned(_)
         | Record::Answered(_)

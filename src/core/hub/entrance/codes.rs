@@ -15,13 +15,16 @@ use crate::core::hub::journal::queries::PendingQuery;
 use crate::core::hub::sessions::pending::PendingConnection;
 use crate::core::hub::{ConnId, Output};
 use crate::core::secrets::Secrets;
+use crate::core::time::Time;
+use crate::protocol::code::Nameplate;
 use crate::protocol::invite::{CodeRecord, InviteOver, InviteRecord};
 use crate::protocol::limits::{CODE_GUESSES, EXCHANGES};
+use crate::protocol::name::NameKey;
 use crate::protocol::record::{Query, Record};
 use crate::protocol::wire::{
     EXCHANGE_PROTOCOL, ExchangeAnswer, ExchangeConfirm, ExchangeEnd, ExchangeStart, Invitation, Octets,
 };
-use crate::protocol::{ErrorCode, Failure, Network, cause, log, to_json};
+use crate::protocol::{ErrorCode, Failure, Network, cause, event, log, to_json};
 
 /// How the first line of an exchange begins.
 const START: &[u8] = br#"{"exchange":"#;
@@ -31,10 +34,14 @@ const ASK_AGAIN: u64 = 500;
 
 /// The exchanges that are under way. Each belongs to a pending connection.
 pub(in crate::core::hub) struct Codes {
-    secrets: Secrets,
+    pub(super) secrets: Secrets,
     under_way: BTreeMap<ConnId, Exchange>,
     /// The connections that have guessed wrong, by network.
     guesses: Newcomers,
+    /// The number of the newest code.
+    pub(super) last_nameplate: Nameplate,
+    /// How many invites each member has made in the day that began then.
+    pub(super) made: BTreeMap<NameKey, (Time, usize)>,
 }
 
 struct Exchange {
@@ -70,8 +77,9 @@ impl Answered {
 }
 
 impl Codes {
-    pub(in crate::core::hub) fn new(secrets: Secrets) -> Self {
-        Self { secrets, under_way: BTreeMap::new(), guesses: Newcomers::default() }
+    pub(in crate::core::hub) fn new(secrets: Secrets, last_nameplate: Nameplate) -> Self {
+        let (under_way, made) = (BTreeMap::new(), BTreeMap::new());
+        Self { secrets, under_way, guesses: Newcomers::default(), last_nameplate, made }
     }
 
     /// Whether a line of a pending connection belongs to an exchange.
@@ -219,8 +227,11 @@ impl Codes {
                 Stage::Confirming(answered) => {
                     cx.record(answered.record(true, true));
                     self.guesses.add(cx.now, Network::of(exchange.address.ip()));
-                    let (invite, address) = (answered.invite.name, exchange.address.to_string());
-                    cx.log(log::CodeGuessed { invite, address });
+                    let Answered { code, invite, .. } = answered;
+                    if let Some(id) = invite.maker.as_ref().and_then(|maker| cx.sessions.named(maker)) {
+                        cx.tell(id, event::InviteGuessed { invite: invite.name.clone(), code: code.nameplate });
+                    }
+                    cx.log(log::CodeGuessed { invite: invite.name, address: exchange.address.to_string() });
                 }
                 Stage::LookingUp(_) | Stage::Ending(..) => {}
             }

@@ -3,7 +3,7 @@
 //! A key that owns a name enters under it without a password; the state judges whose a name is, and whether a new one
 //! may be taken ([`decide::enter`]), by what only this hub knows, which it gets from here. `accounts` handles logins,
 //! `attempts` holds those whose passwords are being checked, `invites` those that let in unknown keys, `codes` the
-//! exchanges of short codes for them; `newcomers`
+//! exchanges of short codes for them, `inviting` what members make of both; `newcomers`
 //! limits the names that one network may take; `credentials` covers the time in which the hub and the store do not know
 //! the same names and passwords.
 
@@ -12,6 +12,7 @@ pub(in crate::core::hub) mod attempts;
 pub(in crate::core::hub) mod codes;
 pub(in crate::core::hub) mod credentials;
 pub(in crate::core::hub) mod invites;
+pub(in crate::core::hub) mod inviting;
 pub(in crate::core::hub) mod newcomers;
 
 use crate::core::hub::cx::Cx;

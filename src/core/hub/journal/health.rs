@@ -60,6 +60,8 @@ fn subject(record: &Record) -> Option<Subject> {
         Record::Name { .. }
         | Record::InviteSpent { .. }
         | Record::Code { .. }
+        | Record::Invite(_)
+        | Record::InviteRevoked { .. }
         | Record::Account(_)
         | Record::NameGone { .. } => None,
         Record::Message(_) | Record::MessageAbandoned(_) | Record::Answered(_) | Record::Received { .. } => None,

@@ -20,6 +20,8 @@ pub(in crate::core::hub) enum PendingQuery {
     Invite(ConnId),
     /// The code with which a pending connection has come.
     Code(ConnId),
+    /// The invites that a client's user has made; of an `invite-revoke`, the one to be revoked.
+    Invites { peer: PeerId, request_id: Option<Id>, revoke: Option<String> },
 }
 
 /// The open queries by number. Password checks take their numbers here, too, so that all numbers differ.

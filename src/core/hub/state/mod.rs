@@ -257,7 +257,7 @@ impl State {
             Record::CopyGone { name_key, file } => self.copies.lose(&(name_key.clone(), file.clone())),
             Record::Trim { below } => self.mail.trim(*below),
             // These are only in the store.
-            Record::Answered(_) | Record::Code { .. } => {}
+            Record::Answered(_) | Record::Code { .. } | Record::Invite(_) | Record::InviteRevoked { .. } => {}
         }
     }
 }

@@ -7,8 +7,8 @@ use super::*;
 use crate::protocol::invite::InviteDigest;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{
-    AccountRecord, AnswerRecord, Bringer, CopyRecord, Destination, FailureRecord, IdempotencyKey, Span, StoredMessage,
-    VisitRecord,
+    AccountRecord, AnswerRecord, Bringer, CopyRecord, Destination, FailureRecord, IdempotencyKey, MadeInvite, Span,
+    StoredMessage, VisitRecord,
 };
 use crate::protocol::types::Content;
 use crate::protocol::{Client, ContentHash, Network, Presence, PublicKey, Timestamp};
@@ -162,9 +162,20 @@ fn one_of_each() -> Vec<Record> {
     let answer = AnswerRecord { name_key: anna.clone(), idempotency_key, answer: r#"{"event":"blocked"}"#.into() };
     let name = Record::Name { name: "Anna".into(), name_key: anna.clone(), key, since: 1, credential: None };
     let room = Record::Room { room: 1, name: "Tea".into(), name_key: NameKey::of("Tea"), access, owner: anna.clone() };
+    let made = MadeInvite {
+        name: "anna-k3f9x2ab".into(),
+        digest: InviteDigest::of("secret"),
+        uses: 2,
+        until: Timestamp(9),
+        made: Timestamp(5),
+        maker: anna.clone(),
+        code: Some(("7-crossover-clockwork".parse().unwrap(), "secret".into())),
+    };
     vec![
         name,
         Record::InviteSpent { digest: InviteDigest::of("secret"), key },
+        Record::Invite(Box::new(made)),
+        Record::InviteRevoked { name: "anna-k3f9x2ab".into() },
         Record::Code { nameplate: 7, right: 1, answered: true, void: false },
         Record::Account(account),
         Record::NameGone { name_key: ben.clone() },

@@ -13,38 +13,37 @@ use crate::sim::MemoryStore;
 const WORDS: &str = "7-crossover-clockwork";
 
 /// A hub with a code for so many, and its store.
-struct Door {
-    rig: Rig,
+pub(super) struct Door {
+    pub(super) rig: Rig,
     store: MemoryStore,
     stored: usize,
 }
 
 impl Door {
-    fn new(uses: Option<u64>, until: Option<i64>) -> Self {
+    pub(super) fn new(uses: Option<u64>, until: Option<i64>) -> Self {
         let mut store = MemoryStore::default();
         let digest = InviteDigest::of("open sesame");
         let (until, made) = (until.map(Timestamp), Timestamp(0));
-        let invite = InviteRecord { name: "friends".into(), digest, uses, spent: 0, until, made };
+        let invite = InviteRecord { name: "friends".into(), digest, uses, spent: 0, until, made, maker: None };
         let code = CodeRecord {
             nameplate: 7,
             code: Some(WORDS.parse().unwrap()),
             secret: "open sesame".into(),
             right: 0,
             answered: false,
-            maker: None,
         };
         store.add_code(invite, code);
-        Self { rig: Rig::new(HubConfig { access: Access::Invite, ..config() }), store, stored: 0 }
+        Self { rig: Rig::with(HubConfig { access: Access::Invite, ..config() }, store.load()), store, stored: 0 }
     }
 
     /// The hub starts again from what is on the disk.
-    fn restart(self) -> Self {
+    pub(super) fn restart(self) -> Self {
         let config = HubConfig { access: Access::Invite, run: 8, ..config() };
         Self { rig: Rig::with(config, self.store.load()), stored: 0, ..self }
     }
 
     /// The store answers everything, and writes what it was given.
-    fn store(&mut self) {
+    pub(super) fn store(&mut self) {
         while self.stored < self.rig.persisted.len() || !self.rig.asked.is_empty() {
             for (_, record) in &self.rig.persisted[self.stored..] {
                 self.store.keep(record);
@@ -86,7 +85,7 @@ impl Door {
     }
 
     /// A whole exchange: what it was good for, or why it was refused.
-    fn exchange(&mut self, conn: ConnId, key: u8, typed: &str) -> Result<String, ErrorCode> {
+    pub(super) fn exchange(&mut self, conn: ConnId, key: u8, typed: &str) -> Result<String, ErrorCode> {
         let typist = self.start(conn, key, typed);
         if let Some(code) = self.rig.turned_away(conn) {
             return Err(code);
@@ -223,10 +222,9 @@ fn exchanges_and_guesses_have_limits() {
             secret: "s".into(),
             right: 0,
             answered: false,
-            maker: None,
         };
         let (name, digest, made) = (n.to_string(), InviteDigest::of(&n.to_string()), Timestamp(0));
-        door.store.add_code(InviteRecord { name, digest, uses: None, spent: 0, until: None, made }, code);
+        door.store.add_code(InviteRecord { name, digest, uses: None, spent: 0, until: None, made, maker: None }, code);
         assert_eq!(door.exchange(n + 1, 1, &format!("{}-cactus-cactus", n + 100)), Err(ErrorCode::WrongCode));
     }
     assert_eq!(door.exchange(500, 1, WORDS), Err(ErrorCode::TooMany));

@@ -18,6 +18,7 @@ fn invite(uses: Option<u64>, until: Option<i64>) -> InviteRecord {
         spent: 0,
         until: until.map(Timestamp),
         made: Timestamp(0),
+        maker: None,
     }
 }
 

@@ -11,6 +11,7 @@ mod files;
 mod following;
 mod gifts;
 mod invites;
+mod inviting;
 mod meetings;
 mod messages;
 mod names;
@@ -43,7 +44,11 @@ const HELLO: &str =
     r#"{"hello":"potluck-link/1","received":0,"port":40001,"link_port":45001,"instance":"0123456789abcdef"}"#;
 
 fn keys() -> HubKeys {
-    HubKeys { key: PublicKey([99; 32]), secrets: crate::core::secrets::Secrets::new([7; 32]) }
+    HubKeys {
+        link: format!("potluck://h:1/#{}", PublicKey([99; 32])).parse().unwrap(),
+        key: PublicKey([99; 32]),
+        secrets: crate::core::secrets::Secrets::new([7; 32]),
+    }
 }
 
 fn config() -> HubConfig {
@@ -60,6 +65,7 @@ fn config() -> HubConfig {
         access: Access::Open,
         logins: LoginPolicy::default(),
         keep: None,
+        inviters: Inviters::Names([NameKey::of("anna")].into()),
         keys: keys(),
         run: 7,
         epoch: Timestamp(0),

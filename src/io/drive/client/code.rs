@@ -12,14 +12,14 @@ use tokio::time::{sleep, timeout};
 use crate::core::exchange::{Binding, Typist, Wrong};
 use crate::core::secrets::Secrets;
 use crate::io::net::identity::Identity;
-use crate::io::net::{Conn, connect_host};
+use crate::io::net::{Conn, connect_alone};
 use crate::io::os::clock::random_bytes;
 use crate::io::state::redeemed::Redeemed;
 use crate::protocol::limits::HELLO_BYTES;
 use crate::protocol::wire::{
     EXCHANGE_PROTOCOL, ExchangeAnswer, ExchangeConfirm, ExchangeEnd, ExchangeStart, Farewell, Invitation,
 };
-use crate::protocol::{Code, ErrorCode, Failure, JoinLink, PublicKey, TransportChoice, to_json};
+use crate::protocol::{Code, ErrorCode, Failure, HostPort, JoinLink, PublicKey, TransportChoice, to_json};
 
 /// How long the hub may take for each line.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,9 +42,9 @@ pub(super) async fn redeem(
     transport: TransportChoice,
 ) -> Result<Redeemed, Failure> {
     let mut secrets = Secrets::new(random_bytes().map_err(Failure::internal)?);
-    let mut tries = 0;
+    let (at, mut tries) = (HostPort { host: hub.host.clone(), port: hub.port }, 0);
     loop {
-        let mut conn = connect_host(&hub.host, hub.port, identity, expected, transport).await?;
+        let mut conn = connect_alone(&at, identity, expected, transport).await?;
         let exchanged = exchange(&mut conn, code, identity.key, &mut secrets).await;
         // Whatever else comes on this connection is of no interest.
         let _ = conn.close().await;

@@ -264,5 +264,5 @@ fn unreached(name: &str, failure: &Failure) -> Failure {
     }
     let message = format!("{name} does not answer on a direct connection: {said}.");
     Failure::new(ErrorCode::PeerUnreachable, message)
-        .hint("They may be behind a firewall and need their --link-port open; `message` reaches them through the hub.")
+        .hint("Ask again when they are back; `message` reaches them through the hub.")
 }

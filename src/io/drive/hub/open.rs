@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{FilesOptions, HubDriver, HubFileServer, Mailbox, Message, RelayOptions, RelayRates, mailbox};
 use crate::core::LinkConfig;
-use crate::core::hub::{Access, HubConfig, HubKeys, LoginPolicy, Retention};
+use crate::core::hub::{Access, HubConfig, HubKeys, Inviters, LoginPolicy, Retention};
 use crate::core::secrets::Secrets;
 use crate::io::fs::check_dir;
 use crate::io::net::identity::Identity;
@@ -35,6 +35,8 @@ pub struct HubOptions {
     pub hosts: Vec<String>,
     /// Who may join. By default everybody, if only this machine can reach the hub; otherwise clients with an invite.
     pub access: Option<Access>,
+    /// Which members may make invites, besides the hub's keeper.
+    pub inviters: Inviters,
     /// The limits for clients.
     pub limits: HubLimits,
     /// What happens after failed logins.
@@ -63,6 +65,7 @@ impl Default for HubOptions {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             hosts: Vec::new(),
             access: None,
+            inviters: Inviters::Nobody,
             limits: HubLimits::default(),
             logins: LoginPolicy::default(),
             link: LinkConfig::hub(),
@@ -125,7 +128,12 @@ impl OpenHub {
             access,
             logins: options.logins,
             keep: options.keep,
-            keys: HubKeys { key: identity.key, secrets: Secrets::new(random_bytes().map_err(Failure::internal)?) },
+            inviters: options.inviters,
+            keys: HubKeys {
+                link: link.clone(),
+                key: identity.key,
+                secrets: Secrets::new(random_bytes().map_err(Failure::internal)?),
+            },
             run: random().map_err(Failure::internal)?,
             epoch: clock.epoch(),
         };

@@ -6,7 +6,7 @@ use crate::protocol::record::{Found, Query};
 
 fn invite(name: &str) -> InviteRecord {
     let (digest, made) = (InviteDigest::of(name), Timestamp(5));
-    InviteRecord { name: name.into(), digest, uses: Some(2), spent: 0, until: Some(Timestamp(9)), made }
+    InviteRecord { name: name.into(), digest, uses: Some(2), spent: 0, until: Some(Timestamp(9)), made, maker: None }
 }
 
 fn shown(store: &Store, secret: &str, key: u8) -> Option<(InviteRecord, bool)> {

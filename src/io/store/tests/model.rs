@@ -6,7 +6,9 @@ use super::*;
 use crate::io::store::invites::{put as put_invite, put_code};
 use crate::protocol::Code;
 use crate::protocol::invite::{CodeRecord, InviteDigest, InviteRecord};
-use crate::protocol::record::{AnswerRecord, Bringer, FailureRecord, HistoryQuery, Inbox, People, Span, VisitRecord};
+use crate::protocol::record::{
+    AnswerRecord, Bringer, FailureRecord, HistoryQuery, Inbox, MadeInvite, People, Span, VisitRecord,
+};
 use crate::protocol::types::RoomAccess;
 use crate::sim::MemoryStore;
 
@@ -82,6 +84,13 @@ fn record() -> impl Strategy<Value = Record> {
         2 => (1..4_u32, 0..3_u64, any::<bool>(), prop::bool::weighted(0.3)).prop_map(
             |(nameplate, right, answered, void)| Record::Code { nameplate, right, answered, void }
         ),
+        1 => (1..4_u32, name_key(), any::<bool>()).prop_map(|(n, maker, with)| {
+            let (name, secret) = (format!("m{n}"), format!("secret {n}"));
+            let code = with.then(|| (Code::new(10 + n, 3), secret.clone()));
+            let (digest, until, made) = (InviteDigest::of(&secret), Timestamp(9), Timestamp(i64::from(n)));
+            Record::Invite(Box::new(MadeInvite { name, digest, uses: 2, until, made, maker, code }))
+        }),
+        1 => "m[123]".prop_map(|name| Record::InviteRevoked { name }),
         12 => kept().prop_map(Record::Message),
         2 => (name_key(), 0..30_u64).prop_map(|(name_key, number)| Record::Received { name_key, number }),
         2 => (name_key(), spans()).prop_map(|(name_key, spans)| Record::There { name_key, spans }),
@@ -137,7 +146,8 @@ fn query() -> impl Strategy<Value = Query> {
         1 => (prop::option::of(time()), prop::option::of(0..4_000_u64))
             .prop_map(|(since, bytes)| Query::TrimPoint { since, bytes }),
         1 => ("[ab]", name_key()).prop_map(|(instance, name_key)| Query::PastAnswers { instance, name_key }),
-        1 => (1..4_u32).prop_map(Query::Code),
+        1 => (1..14_u32).prop_map(Query::Code),
+        1 => name_key().prop_map(Query::Invites),
         1 => ("[ik]", 0..3_u8).prop_map(|(secret, key)| Query::Invite {
             digest: InviteDigest::of(&secret),
             key: PublicKey([key; 32]),
@@ -161,14 +171,14 @@ proptest! {
         }
         for (secret, uses) in [("i", Some(1)), ("j", None)] {
             let (digest, made) = (InviteDigest::of(secret), Timestamp(1));
-            let invite = InviteRecord { name: secret.into(), digest, uses, spent: 0, until: None, made };
+            let invite = InviteRecord { name: secret.into(), digest, uses, spent: 0, until: None, made, maker: None };
             put_invite(&store.database, &invite).unwrap();
             model.add_invite(invite.clone());
             if secret == "i" {
                 let code = Code::new(2, 3);
                 put_code(&store.database, invite.digest, &code, "s").unwrap();
-                let (secret, maker, nameplate) = ("s".to_owned(), None, 2);
-                let code = CodeRecord { nameplate, code: Some(code), secret, right: 0, answered: false, maker };
+                let (secret, nameplate) = ("s".to_owned(), 2);
+                let code = CodeRecord { nameplate, code: Some(code), secret, right: 0, answered: false };
                 model.add_code(invite, code);
             }
         }
