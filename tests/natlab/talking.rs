@@ -33,6 +33,7 @@ fn a_hub_that_is_restarted_does_not_end_what_was_punched() {
         let _hub = lab.again(hub, Signal::KILL, &[]);
         for (speaker, to) in [(&mut dora, "erin"), (&mut erin, "dora")] {
             speaker.then("hub-back");
+            speaker.then_state(to, "online");
             assert_eq!(say(speaker, to)["event"], "message-acked");
             assert!(!speaker.has_said(|event| event["event"] == "private-closed"), "it is the same connection");
         }
