@@ -187,7 +187,7 @@ pages! {
         let (anna, ben) = scene.anna_and_ben();
         scene.says(anna, "invite-revoke friends");
         scene.says(anna, "invite-add --code");
-        let made = scene.told(anna).into_iter().rev().find_map(|line| match &line.event {
+        let made = scene.told(anna).iter().rev().find_map(|line| match &line.event {
             Event::InviteAdded(added) => Some(added.invite.clone()),
             _ => None,
         });
@@ -197,7 +197,7 @@ pages! {
         scene.says(anna, "invite-list");
         scene.says(ben, r#"{"id":2,"request":"invite-revoke","invite":""}"#);
         scene.says(ben, r#"{"id":3,"request":"invite-add","code":true}"#);
-        let made = scene.told(ben).into_iter().rev().find_map(|line| match &line.event {
+        let made = scene.told(ben).iter().rev().find_map(|line| match &line.event {
             Event::InviteAdded(added) => Some(added.invite.clone()),
             _ => None,
         });
