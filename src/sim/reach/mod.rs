@@ -132,10 +132,6 @@ impl ReachSim {
         Duration::from_micros(least + self.rng.below(most - least + 1))
     }
 
-    fn router(&mut self, side: Side) -> &mut Router {
-        &mut self.routers[side as usize]
-    }
-
     fn surroundings(&self, side: Side) -> Surroundings {
         let address = self.routers[side as usize].inner();
         Surroundings { interfaces: vec![Interface { address, prefix: 24 }], gateways: Vec::new(), hub: Some(HUB) }
@@ -150,7 +146,7 @@ impl ReachSim {
 
     fn send(&mut self, End(side, line): End, to: SocketAddr) {
         let port = if line == Line::Direct { DATA_PORT + 1 } else { MEETING_PORT };
-        let from = self.router(side).goes_out(port, to);
+        let from = self.routers[side as usize].goes_out(port, to);
         let delay = self.delay();
         if !self.rng.chance(self.config.loss) {
             self.later(delay, Happening::Arrives(End(side, line), from, to));
@@ -368,7 +364,7 @@ impl ReachSim {
 
     fn bind(&mut self, side: Side) {
         let hub = SocketAddr::new(HUB, HUB_PORT);
-        let from = self.router(side).goes_out(MEETING_PORT, hub);
+        let from = self.routers[side as usize].goes_out(MEETING_PORT, hub);
         self.ends.dial(End(side, Line::Half), hub);
         let lost = if self.rng.chance(self.config.loss) { REPEATS[0] } else { Duration::ZERO };
         let delay = self.delay() + lost;

@@ -1,9 +1,14 @@
-//! Which key the hub must prove, and what to tell the user if it proves another one.
+//! Connecting to the hub: which key it must prove, what to tell the user if it proves another one, and from where it was
+//! reached.
+
+use std::net::SocketAddr;
 
 use super::code::redeem;
-use super::{ClientDriver, ConnBox, Message, Observer};
+use super::{ClientDriver, ConnBox, Message, Observer, meetings};
+use crate::core::session::MeetingNews;
 use crate::io::net::connect_hosts;
 use crate::io::state::home::Home;
+use crate::io::transfer::Control;
 use crate::protocol::{ErrorCode, Failure, HostPort, PublicKey};
 
 /// Where the expected key comes from.
@@ -54,6 +59,21 @@ impl<W: Observer> ClientDriver<W> {
             };
             let _ = sender.send(message).await;
         });
+    }
+
+    /// The hub was reached. If that was from another address than before, connections to others are lost, too.
+    pub(super) fn notice_own_address(&mut self, hub: SocketAddr) {
+        let own = meetings::own_address(hub);
+        let before = std::mem::replace(&mut self.hub.from, own);
+        if before.is_some() && before != own {
+            self.fetching.running.values().for_each(Control::network_changed);
+        }
+    }
+
+    /// The hub has said something of a meeting.
+    pub(super) fn meeting(&self, news: MeetingNews) {
+        let serve = meetings::serve_at(&news, self.serving.server.door(), &self.peers, &self.sender);
+        self.hub.reacher.hear(news, serve);
     }
 
     /// The expected key, if there is one, where it comes from, and what `potluck forget` would have to forget.

@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::core::Rng;
 use crate::core::fetch::Source;
-use crate::core::session::{Input, MeetingNews, Output, Session, TransferNote};
+use crate::core::session::{Input, Output, Session, TransferNote};
 use crate::io::content::store::ContentStore;
 use crate::io::drive::output::Output as Printed;
 use crate::io::fs::check_dir;
@@ -77,6 +77,8 @@ struct Serving {
 
 /// The connection to the hub.
 struct HubSocket {
+    /// From which of our addresses it was reached.
+    from: Option<IpAddr>,
     /// Gives connections to other clients, with the hub's help where it is needed.
     reacher: Reacher,
     /// The hub's key: proven or expected.
@@ -143,7 +145,14 @@ impl<W: Observer> ClientDriver<W> {
             watch,
             serving: Serving { contents, offers, hashing: Cancel::default(), server },
             peers,
-            hub: HubSocket { key: options.hub_key.or(options.hub.key), outgoing: None, next_conn: 1, reacher, code },
+            hub: HubSocket {
+                key: options.hub_key.or(options.hub.key),
+                outgoing: None,
+                from: None,
+                next_conn: 1,
+                reacher,
+                code,
+            },
             options,
             inboxes: None,
             later: VecDeque::new(),
@@ -249,11 +258,9 @@ impl<W: Observer> ClientDriver<W> {
 
     fn connected(&mut self, conn: u64, connection: Conn, host: &str) {
         let (key, address) = (connection.peer, connection.address.ip().to_canonical());
-        meetings::find_hub(
-            &self.hub.reacher,
-            SocketAddr::new(address, connection.address.port()),
-            self.options.hub.hosts(),
-        );
+        let reached = SocketAddr::new(address, connection.address.port());
+        meetings::find_hub(&self.hub.reacher, reached, self.options.hub.hosts());
+        self.notice_own_address(reached);
         let hub = &self.options.hub;
         let named = self.options.hub_key.is_some() || hub.key.is_some() || hub.code.is_some();
         if self.hub.key.replace(key) != Some(key) || named {
@@ -351,11 +358,6 @@ impl<W: Observer> ClientDriver<W> {
             Output::Unread => self.watch.end_waits(),
             Output::End(code) => self.end = Some(code),
         }
-    }
-
-    fn meeting(&self, news: MeetingNews) {
-        let serve = meetings::serve_at(&news, self.serving.server.door(), &self.peers, &self.sender);
-        self.hub.reacher.hear(news, serve);
     }
 
     fn on_thread(&self, work: impl FnOnce() -> Message + Send + 'static) {
