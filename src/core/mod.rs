@@ -26,6 +26,7 @@ pub mod session;
 pub mod slots;
 pub mod time;
 pub mod timers;
+pub mod token_bucket;
 pub mod told;
 pub mod verify;
 pub mod versioned_map;

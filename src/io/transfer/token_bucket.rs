@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::core::token_bucket;
 use crate::io::os::cancel::Cancel;
 
 /// The slowest limit there is, in bytes a second: below this, connections would look dead to the other side.
@@ -72,18 +73,22 @@ impl TokenBucket {
     }
 }
 
-/// When everything that was taken so far is paid for, in time since the start.
-#[derive(Debug, Default)]
-struct Due(Duration);
+/// When what is taken is due, in time since the start. At the start nothing can be had ahead.
+#[derive(Debug)]
+struct Due(token_bucket::TokenBucket);
+
+impl Default for Due {
+    fn default() -> Self {
+        Self(token_bucket::TokenBucket::empty(BURST))
+    }
+}
 
 impl Due {
     /// Takes so many bytes at a moment, and says when they are due. What was taken before is paid for first; a pause
     /// pays for a [`BURST`] at most.
     fn take(&mut self, now: Duration, bytes: u64, rate: u64) -> Duration {
-        let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(rate.max(1));
-        let price = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-        let due = self.0.max(now.saturating_sub(BURST));
-        self.0 = due.saturating_add(price);
+        let due = self.0.due(BURST);
+        self.0.take(now, token_bucket::price(bytes, rate));
         due
     }
 }

@@ -1,12 +1,13 @@
 //! How many meetings may begin: a minute's worth for each pair of clients, for each asker and for each asked.
 //!
-//! Each count is the generic cell rate algorithm, as in `sessions/rates`: one time, which every meeting moves on by its
-//! share of a minute. Counts that are paid for are forgotten within a minute.
+//! Each has a bucket, from which every meeting takes its share of a minute. Buckets that are full again are forgotten within
+//! a minute.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::core::time::Time;
+use crate::core::token_bucket::TokenBucket;
 use crate::protocol::PublicKey;
 use crate::protocol::limits::{MEETINGS_OF_A_PAIR, MEETINGS_OF_ASKED, MEETINGS_OF_ASKER};
 
@@ -24,8 +25,7 @@ enum Counted {
 /// The counts of those who have met within the last minute.
 #[derive(Default)]
 pub(in crate::core::hub) struct Rates {
-    /// When all meetings of each are paid for at its rate.
-    paid: BTreeMap<Counted, Time>,
+    buckets: BTreeMap<Counted, TokenBucket>,
     /// When what is paid for is forgotten next; `None` if there is nothing.
     forgets_at: Option<Time>,
 }
@@ -41,16 +41,16 @@ impl Rates {
             (Counted::Asker(asker), MEETINGS_OF_ASKER),
             (Counted::Asked(asked), MEETINGS_OF_ASKED),
         ];
-        let next = |(counted, most): (Counted, u32)| {
-            let paid = self.paid.get(&counted).copied().unwrap_or(now).max(now);
-            (counted, paid + MINUTE / most)
-        };
-        let next = counts.map(next);
-        let late = next.iter().map(|(_, paid)| *paid).max().unwrap_or(now);
-        if late > now + MINUTE {
-            return Err(((late - now).saturating_sub(MINUTE).as_micros() as u64).div_ceil(1_000));
+        let at = now - Time(0);
+        let bucket = |counted| self.buckets.get(&counted).copied().unwrap_or_default();
+        let waits = counts.map(|(counted, most)| bucket(counted).wait(at, MINUTE / most, MINUTE));
+        let wait = waits.into_iter().max().unwrap_or_default();
+        if !wait.is_zero() {
+            return Err((wait.as_micros() as u64).div_ceil(1_000));
         }
-        self.paid.extend(next);
+        for (counted, most) in counts {
+            self.buckets.entry(counted).or_default().take(at, MINUTE / most);
+        }
         self.forgets_at.get_or_insert(now + MINUTE);
         Ok(())
     }
@@ -62,13 +62,13 @@ impl Rates {
     /// Forgets what is paid for by now.
     pub(in crate::core::hub) fn forget(&mut self, now: Time) {
         if self.forgets_at.is_some_and(|at| at <= now) {
-            self.paid.retain(|_, paid| *paid > now);
-            self.forgets_at = (!self.paid.is_empty()).then(|| now + MINUTE);
+            self.buckets.retain(|_, bucket| !bucket.is_paid(now - Time(0)));
+            self.forgets_at = (!self.buckets.is_empty()).then(|| now + MINUTE);
         }
     }
 
     pub(in crate::core::hub) fn len(&self) -> usize {
-        self.paid.len()
+        self.buckets.len()
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::time::sleep_until;
+use tokio::time::sleep;
 
 use super::{ByteRate, Moved};
 
@@ -98,8 +98,8 @@ async fn pass_through(
     let mut made = None;
     loop {
         from.readable().await?;
-        while let Some(at) = rates.iter().filter_map(|rate| rate.wait()).max() {
-            sleep_until(at.into()).await;
+        while let Some(wait) = rates.iter().map(|rate| rate.wait()).max().filter(|wait| !wait.is_zero()) {
+            sleep(wait).await;
         }
         // Connections over which nothing goes need no pipe.
         let between = made.get_or_insert_with(between);
