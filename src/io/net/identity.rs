@@ -11,6 +11,7 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::sign::SigningKey;
 
 use crate::io::fs::own_file::read_own;
+use crate::io::os::clock::random_bytes;
 use crate::protocol::PublicKey;
 
 /// PKCS#8 version 1 around an Ed25519 seed (RFC 8410, section 7).
@@ -41,7 +42,7 @@ impl Identity {
 
     /// A new identity from the operating system's randomness, not kept anywhere.
     pub fn ephemeral() -> io::Result<Self> {
-        Ok(Self::from_seed(random_seed()?))
+        Ok(Self::from_seed(random_bytes()?))
     }
 
     /// Loads the identity from `file`, or creates it there, with missing folders, if the file does not exist.
@@ -73,7 +74,7 @@ impl Identity {
     fn create(file: &Path) -> io::Result<Self> {
         let folder = file.parent().unwrap_or(Path::new("."));
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let seed = random_seed()?;
+        let seed = random_bytes()?;
         let fresh = file.with_extension(format!("new-{}", std::process::id()));
         let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
         let linked = out.write_all(&seed).and_then(|()| out.sync_all()).and_then(|()| std::fs::hard_link(&fresh, file));
@@ -89,12 +90,6 @@ impl Identity {
 /// The Ed25519 key in a SubjectPublicKeyInfo; `None` for anything else.
 pub(crate) fn key_from_spki(spki: &[u8]) -> Option<PublicKey> {
     spki.strip_prefix(&SPKI_PREFIX)?.try_into().ok().map(PublicKey)
-}
-
-fn random_seed() -> io::Result<[u8; 32]> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(io::Error::other)?;
-    Ok(seed)
 }
 
 #[cfg(test)]

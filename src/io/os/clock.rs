@@ -58,16 +58,6 @@ pub fn random_bytes<const N: usize>() -> std::io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// Secret random bytes from the operating system.
-///
-/// # Errors
-/// When the system has none.
-pub fn secret_seed() -> std::io::Result<[u8; 32]> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
-    Ok(seed)
-}
-
 /// Sleeps until an instant; for ever if there is none.
 pub async fn until(moment: Option<Instant>) {
     match moment {

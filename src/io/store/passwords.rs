@@ -17,6 +17,7 @@ use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
 use crate::core::hub::Verified;
+use crate::io::os::clock::random_bytes;
 use crate::io::store::{Reader, Store};
 use crate::protocol::Failure;
 use crate::protocol::limits::LOGINS_WAITING;
@@ -70,8 +71,7 @@ pub enum NotTaken {
 /// random numbers or no memory.
 pub fn hash(password: &Password) -> Result<String, Failure> {
     password.check()?;
-    let mut salt = [0; SALT];
-    getrandom::fill(&mut salt).map_err(Failure::internal)?;
+    let salt: [u8; SALT] = random_bytes().map_err(Failure::internal)?;
     let hash = hasher().hash_password_with_salt(password.0.as_bytes(), &salt).map_err(Failure::internal)?;
     Ok(hash.to_string())
 }

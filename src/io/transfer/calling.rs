@@ -4,8 +4,6 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::event::PollFlags;
-
 use super::dial::{dial, prove};
 use super::driver::Dial;
 use super::local_peer::{Call, LocalPeer};
@@ -59,9 +57,8 @@ fn called(
             *answer.came.lock().unwrap_or_else(PoisonError::into_inner) = tcp;
         }),
     );
-    let woken = ready.event().ok_or(None)?;
     // Nobody answering in time is an answer, too.
-    let _ = hangup.wait(woken, PollFlags::IN, Instant::now() + LONGEST);
+    let _ = hangup.wait_for(&ready, Instant::now() + LONGEST);
     if hangup.is_raised() {
         return Err(None);
     }

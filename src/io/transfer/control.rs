@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::core::fetch::{Input, Source};
 use crate::io::os::cancel::Cancel;
-use crate::protocol::{ChunkSet, PublicKey, Route};
+use crate::protocol::{ChunkSet, PublicKey};
 
 /// The most sources of which is told before the fetch has taken them in.
 const MAX_SOURCES: usize = 4_096;
@@ -27,7 +27,6 @@ struct ControlState {
 struct News {
     sources: Vec<Source>,
     whereabouts: BTreeMap<PublicKey, Option<SocketAddr>>,
-    better: BTreeMap<PublicKey, Route>,
     network_changed: bool,
 }
 
@@ -78,14 +77,6 @@ impl Control {
         }
     }
 
-    /// Tells that the owner of this key can be reached this way now, which may be better than the way that was taken.
-    pub fn better(&self, key: PublicKey, route: Route) {
-        let mut news = self.news();
-        if news.better.len() < MAX_SOURCES || news.better.contains_key(&key) {
-            news.better.insert(key, route);
-        }
-    }
-
     /// Tells that our own network has changed: connections may be lost, and are made anew.
     pub fn network_changed(&self) {
         self.news().network_changed = true;
@@ -93,12 +84,11 @@ impl Control {
 
     /// What the machine has to hear.
     pub(super) fn take_news(&self) -> Vec<Input> {
-        let News { sources, whereabouts, better, network_changed } = std::mem::take(&mut *self.news());
+        let News { sources, whereabouts, network_changed } = std::mem::take(&mut *self.news());
         let mut inputs: Vec<Input> = Vec::new();
         inputs.extend((!sources.is_empty()).then_some(Input::Learned(sources)));
         inputs.extend(whereabouts.into_iter().map(|(key, address)| Input::Whereabouts(key, address)));
         inputs.extend(network_changed.then_some(Input::NetworkChanged));
-        inputs.extend(better.into_iter().map(|(key, route)| Input::Better(key, route)));
         inputs
     }
 

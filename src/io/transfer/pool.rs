@@ -91,27 +91,12 @@ impl Pool {
         self.kept().remove(key);
     }
 
-    /// Forgets connections that take a worse way than there is now, or may be lost.
+    /// Forgets connections that may be lost by this news: of a source that is elsewhere, or all.
     pub(super) fn heed(&self, news: &Input) {
-        let mut kept = self.kept();
-        match news {
-            Input::Better(key, route) => forget(&mut kept, |of, reached| of != key || reached.route <= *route),
-            Input::Whereabouts(key, _) => forget(&mut kept, |of, _| of != key),
-            Input::NetworkChanged => kept.clear(),
-            Input::Opened(..)
-            | Input::Connected(..)
-            | Input::Manifest { .. }
-            | Input::Moved { .. }
-            | Input::Arrived { .. }
-            | Input::Written { .. }
-            | Input::Refused { .. }
-            | Input::Ended(..)
-            | Input::Checked { .. }
-            | Input::Placed { .. }
-            | Input::Learned(_)
-            | Input::Cancel
-            | Input::Failed(_)
-            | Input::Tick => {}
+        if let Input::Whereabouts(key, _) = news {
+            self.forget(key);
+        } else if let Input::NetworkChanged = news {
+            self.kept().clear();
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::event::PollFlags;
+use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::task::spawn_blocking;
 
 use super::calling::dial_or_call;
@@ -14,7 +14,7 @@ use super::local_peer::LocalPeer;
 use super::pool::Reached;
 use super::socket::Hangup;
 use super::stream::ClientStream;
-use crate::io::net::reach::{Boxed, Proving};
+use crate::io::net::reach::{self, Boxed, Proving};
 use crate::protocol::wire::Purpose;
 use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey, Route};
 
@@ -22,7 +22,7 @@ use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey, Route};
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// Brings a better connection, if one comes to stand while the first is in use.
-pub(super) type Better = tokio::sync::mpsc::Receiver<Result<(ClientStream, Route), Failure>>;
+pub(super) type Better = mpsc::Receiver<reach::Reached<ClientStream>>;
 
 /// An encrypted connection to a source, who has proved its key, the way that it takes, and what may bring a better one.
 /// `content` is what is wanted of it.
@@ -35,25 +35,31 @@ pub(super) fn reach(
     local: &LocalPeer,
     hangup: &Hangup,
 ) -> Result<(Reached, Option<Better>), Option<Failure>> {
+    let straight = |stream| (Reached::new(stream, Route::Direct), None);
     let Some(reacher) = local.reacher() else {
-        return dial_or_call(to, content, local, hangup).map(|stream| (Reached::new(stream, Route::Direct), None));
+        return dial_or_call(to, content, local, hangup).map(straight);
     };
+    let target = reacher.target(to.key, to.address, Purpose::Content(content));
+    if !target.meets {
+        // There is nothing to race with.
+        let address = target.direct.ok_or_else(|| Some(ErrorCode::PeerUnreachable.into()))?;
+        return dial(address, to.key, local, hangup).map(straight);
+    }
     let ready = Hangup::waking().map_err(|e| Some(Failure::internal(e)))?;
     let proving = DataProving { key: to.key, local: local.clone(), ready: ready.clone() };
-    let target = reacher.target(to.key, to.address, Purpose::Content(content));
     let mut reached = reacher.reach(target, Arc::new(proving));
-    let (woken, deadline) = (ready.event().ok_or(None)?, Instant::now() + LONGEST);
+    let deadline = Instant::now() + LONGEST;
     loop {
         match reached.try_recv() {
             Ok(Ok(_)) if hangup.is_raised() => return Err(None),
             Ok(Ok((stream, route))) => return Ok((Reached::new(stream, route), Some(reached))),
             Ok(Err(failure)) => return Err(Some(failure)),
-            Err(tokio::sync::mpsc::error::TryRecvError::Empty) => {}
-            Err(tokio::sync::mpsc::error::TryRecvError::Disconnected) => {
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => {
                 return Err(Some(ErrorCode::PeerUnreachable.into()));
             }
         }
-        hangup.wait(woken, PollFlags::IN, deadline).map_err(|_| None)?;
+        hangup.wait_for(&ready, deadline).map_err(|_| None)?;
     }
 }
 

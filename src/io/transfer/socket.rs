@@ -68,9 +68,10 @@ impl Hangup {
         self.raised.is_cancelled()
     }
 
-    /// What becomes readable when it is raised, if it wakes anybody.
-    pub(super) fn event(&self) -> Option<&OwnedFd> {
-        self.event.as_deref()
+    /// Waits until another one is raised, which must be one that wakes whoever waits.
+    pub(super) fn wait_for(&self, other: &Hangup, deadline: Instant) -> Result<(), Broken> {
+        let event = other.event.as_deref().ok_or_else(|| Broken::Io(ErrorKind::Unsupported.into()))?;
+        self.wait(event, PollFlags::IN, deadline)
     }
 
     /// The flag by itself.

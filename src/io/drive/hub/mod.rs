@@ -208,7 +208,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             }
             Message::Relayed(meeting, bytes) => self.handle(Input::Relayed { meeting, bytes }),
             Message::RelayEnded(meeting, bytes, why) => {
-                self.relays.forget(meeting);
+                self.relays.end(meeting);
                 self.handle(Input::RelayEnded { meeting, bytes, why });
             }
             Message::Store(told) => self.store_told(told),
@@ -300,8 +300,8 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 let stream = half.and_then(|half| self.relays.take(half));
                 self.calls.answer(call, stream);
             }
-            Output::Cut(meeting) => self.relays.cut(meeting),
-            Output::DropHalf(half) => self.relays.drop_half(half),
+            Output::Cut(meeting) => self.relays.end(meeting),
+            Output::DropHalf(half) => drop(self.relays.take(half)),
             Output::Log(event) => self.log(event),
             Output::Stopped => self.stopped = true,
         }

@@ -136,12 +136,7 @@ impl Relays {
         id
     }
 
-    /// Closes a half.
-    pub(super) fn drop_half(&mut self, half: HalfId) {
-        self.waiting.remove(&half);
-    }
-
-    /// Takes a half, for the hub itself.
+    /// Takes a half, for the hub itself; dropping it closes it.
     pub(super) fn take(&mut self, half: HalfId) -> Option<TcpStream> {
         self.waiting.remove(&half)
     }
@@ -163,13 +158,8 @@ impl Relays {
         });
     }
 
-    /// Ends the pair of a meeting.
-    pub(super) fn cut(&mut self, meeting: u64) {
-        self.joined.remove(&meeting);
-    }
-
-    /// The pair of a meeting has ended.
-    pub(super) fn forget(&mut self, meeting: u64) {
+    /// Ends the pair of a meeting, unless it has ended by itself, and forgets it.
+    pub(super) fn end(&mut self, meeting: u64) {
         self.joined.remove(&meeting);
     }
 }

@@ -8,7 +8,6 @@ use tokio::sync::mpsc;
 
 use super::answering::answer;
 use super::asking::race;
-use super::surroundings::look_around;
 use super::switchboard::{Serve, Switchboard, Target, ToHub};
 use super::{Proving, Reached};
 use crate::core::reach::{Met, Places, Tokens};
@@ -44,10 +43,10 @@ impl Reacher {
 
     /// Who is wanted: their own address is dialled only if it can be theirs, as seen from the hub.
     pub fn target(&self, peer: PublicKey, address: SocketAddr, purpose: Purpose) -> Target {
-        let hub = self.switchboard.hub().first().copied();
-        let may = look_around(hub.map(|hub| hub.ip())).may_dial_direct(&address);
+        let around = self.switchboard.surroundings();
+        let may = around.may_dial_direct(&address);
         // Where the hub is on this machine, everybody can simply be dialled.
-        let meets = hub.is_some_and(|hub| !hub.ip().is_loopback());
+        let meets = around.hub.is_some_and(|hub| !hub.is_loopback());
         Target { peer, direct: Some(address).filter(|_| may), meets, purpose }
     }
 

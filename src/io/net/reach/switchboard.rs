@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::core::Rng;
-use crate::core::Time;
-use crate::core::reach::{Met, Places};
+use super::surroundings::look_around;
+use crate::core::reach::{Met, Places, Surroundings};
+use crate::core::{Rng, Time};
 use crate::io::os::clock::Clock;
 use crate::protocol::wire::{Meet, MeetAt, Purpose};
 use crate::protocol::{Failure, PublicKey, Route};
@@ -68,6 +68,8 @@ pub(super) struct Switchboard {
 struct State {
     /// Where the hub takes TCP connections: where it was reached, and an address of the other family, if it has any.
     hub: Vec<SocketAddr>,
+    /// Where this machine stood when it was first asked since the hub was reached.
+    surroundings: Option<Arc<Surroundings>>,
     rng: Rng,
     next_ask: u64,
     asks: HashMap<u64, mpsc::Sender<FromHub>>,
@@ -85,6 +87,7 @@ impl Switchboard {
         let (to_hub, said) = mpsc::channel(HEARD);
         let state = State {
             hub: Vec::new(),
+            surroundings: None,
             rng: Rng(seed),
             next_ask: 1,
             asks: HashMap::new(),
@@ -97,7 +100,8 @@ impl Switchboard {
 
     /// Where the hub was reached now.
     pub(super) fn set_hub(&self, address: SocketAddr) {
-        self.state().hub = vec![address];
+        let mut state = self.state();
+        (state.hub, state.surroundings) = (vec![address], None);
     }
 
     /// An address of the other family, unless the hub is reached elsewhere by now.
@@ -185,6 +189,13 @@ impl Switchboard {
 
     pub(super) fn hub(&self) -> Vec<SocketAddr> {
         self.state().hub.clone()
+    }
+
+    /// Where this machine stands. Every connection that is wanted asks, so it is found out once after the hub was reached.
+    pub(super) fn surroundings(&self) -> Arc<Surroundings> {
+        let mut state = self.state();
+        let hub = state.hub.first().map(SocketAddr::ip);
+        state.surroundings.get_or_insert_with(|| Arc::new(look_around(hub))).clone()
     }
 
     pub(super) fn clock(&self) -> &Clock {

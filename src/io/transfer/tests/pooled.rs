@@ -64,7 +64,8 @@ fn data_what_is_kept_is_hard_to_make_and_still_stands_and_is_the_best_there_is()
     }
     assert!(pool.take(&PublicKey([9; 32])).is_none());
     assert_eq!(pool.take(&giver.key).map(|reached| reached.route), Some(Route::Punched));
-    pool.heed(&Input::Better(giver.key, Route::Punched));
+    pool.keep_better(giver.key, reach(&giver, Route::Punched));
+    assert_eq!(pool.take(&giver.key).map(|reached| reached.route), Some(Route::Punched));
     assert!(pool.take(&giver.key).is_none(), "there is a better way now");
     assert!(pool.give(giver.key, reach(&giver, Route::Punched)).is_none());
     pool.heed(&Input::NetworkChanged);
