@@ -51,11 +51,24 @@ fn meeting(outer: &[&str], inner: &[&str]) -> Vec<Value> {
     ]
 }
 
+/// A printer in her network was dialled a few times and got nothing, and to these others nobody came.
+fn nothing_is_printed(mut near: Process, others: [(&str, Process); 2]) {
+    // When the meeting is over, whoever was dialled in her own network is let go.
+    near.text("came");
+    near.text("gone");
+    let (came, printed) = pages(near);
+    assert!(came.values().sum::<usize>() <= 6, "{came:?}");
+    assert_eq!(printed, "", "a printer in her network");
+    for (what, printer) in others {
+        assert_eq!(pages(printer), (BTreeMap::new(), String::new()), "{what}");
+    }
+}
+
 #[test]
 fn a_hub_that_lies_aims_nobody_at_a_home_and_nothing_at_home_is_printed() {
     in_lab(a_hub_that_lies_aims_nobody_at_a_home_and_nothing_at_home_is_printed, "--a open --b cone", |lab| {
         // Behind b: another host, the router, and the client's own host. In front of it: somebody in home a.
-        let mut near = printer(lab, "b2", 9_100);
+        let near = printer(lab, "b2", 9_100);
         let (router, own, far) = (printer(lab, "rb", 9_100), printer(lab, "b", 9_100), printer(lab, "a2", 9_100));
         let outer = ["10.99.2.3:9100", "10.99.2.1:9100", "127.0.0.1:9100", "11.0.1.3:9100"];
         let inner = ["10.99.2.1:9100", "127.0.0.1:9100", "10.99.2.3:9100"];
@@ -65,15 +78,7 @@ fn a_hub_that_lies_aims_nobody_at_a_home_and_nothing_at_home_is_printed() {
         let hub = false_hub::start_at(STRANGER.into(), told);
         let mut erin = lab.client("b", &format!("11.0.0.9:{hub}"), "erin", &[]);
         erin.send(json!({"request": "who"}));
-        // When the meeting is over, whoever was dialled in her own network is let go.
-        near.text("came");
-        near.text("gone");
-        let (came, printed) = pages(near);
-        assert!(came.values().sum::<usize>() <= 6, "{came:?}");
-        assert_eq!(printed, "", "a printer in her network");
-        for (what, printer) in [("her router", router), ("her own host", own)] {
-            assert_eq!(pages(printer), (BTreeMap::new(), String::new()), "{what}");
-        }
+        nothing_is_printed(near, [("her router", router), ("her own host", own)]);
         // Somebody on the internet may be dialled on the hub's word, a few times, and gets no more than a greeting.
         let (came, _) = pages(far);
         assert!(came.values().sum::<usize>() <= 6, "{came:?}");
@@ -90,7 +95,7 @@ fn mallory(hub: &Hub) -> Raw {
 fn a_member_makes_nobody_print() {
     in_lab(a_member_makes_nobody_print, "--a cone --b cone", |lab| {
         let hub = lab.hub(&[]);
-        let mut near = printer(lab, "b2", 9_100);
+        let near = printer(lab, "b2", 9_100);
         let (router, own) = (printer(lab, "rb", 9_100), printer(lab, "b", 9_100));
         let mut erin = lab.client("b", &hub, "erin", &[]);
         let mut mallory = mallory(&hub);
@@ -99,14 +104,7 @@ fn a_member_makes_nobody_print() {
         let meeting = mallory.expect("meeting");
         let inner = ["10.99.2.3:9100", "10.99.2.1:9100", "127.0.0.1:9100"];
         mallory.say(&json!({"meet_at": meeting["meeting"], "inner": inner}));
-        near.text("came");
-        near.text("gone");
-        let (came, printed) = pages(near);
-        assert!(came.values().sum::<usize>() <= 6, "{came:?}");
-        assert_eq!(printed, "", "a printer in her network");
-        for (what, printer) in [("her router", router), ("her own host", own)] {
-            assert_eq!(pages(printer), (BTreeMap::new(), String::new()), "{what}");
-        }
+        nothing_is_printed(near, [("her router", router), ("her own host", own)]);
         erin.quit();
     });
 }

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::{error_code, get, offer_cut, until};
+use super::{error_code, get, offer_cut, slowly_given, until};
 use crate::support::proxy::Proxy;
 use crate::support::*;
 
@@ -51,11 +51,7 @@ fn when_the_source_was_killed_and_is_back_it_goes_on() {
     let scene = Scene::default();
     let hub = scene.hub();
     let bytes = content("source", SIZE);
-    let mut erin = scene.client_with(&hub, "erin", &["--up", "200k"]);
-    let mut dora = scene.client(&hub, "dora");
-    offer_cut(&mut erin, "a.bin", &bytes, 32);
-    let id = dora.send(get("a.bin"));
-    dora.then("transfer-progress");
+    let (erin, mut dora, id) = slowly_given(&scene, &hub, &bytes);
     erin.kill();
     assert_eq!(error_code(&dora.answer(id)), "peer-broke");
     let mut erin = scene.client(&hub, "erin");

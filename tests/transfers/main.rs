@@ -49,6 +49,16 @@ fn offer_cut(owner: &mut Process, file: &str, bytes: &[u8], chunks: u32) -> Valu
     owner.must(offer, "offer-acked")["offers"][0].clone()
 }
 
+/// Dora gets `a.bin` of erin, who gives it slowly, and has some of it. Returns both, and her request.
+fn slowly_given(scene: &Scene, hub: &Hub, bytes: &[u8]) -> (Process, Process, u64) {
+    let mut erin = scene.client_with(hub, "erin", &["--up", "200k"]);
+    let mut dora = scene.client(hub, "dora");
+    offer_cut(&mut erin, "a.bin", bytes, 32);
+    let id = dora.send(get("a.bin"));
+    dora.then("transfer-progress");
+    (erin, dora, id)
+}
+
 /// Offers a folder.
 fn offer_tree(owner: &mut Process, folder: &str) -> Value {
     owner.must(json!({"request": "offer", "files": [folder]}), "offer-acked")

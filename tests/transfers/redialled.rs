@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{error_code, get, offer_cut, offer_tree};
+use super::{error_code, get, offer_cut, offer_tree, slowly_given};
 use crate::support::*;
 
 const SIZE: usize = 512 << 10;
@@ -15,15 +15,11 @@ fn nothing_failed(told: &[Value]) {
 }
 
 #[test]
-fn when_the_only_source_is_killed_and_started_again_the_transfer_goes_on_by_itself() {
+fn when_the_only_slowly_given_and_started_again_the_transfer_goes_on_by_itself() {
     let scene = Scene::default();
     let hub = scene.hub();
     let bytes = content("again", SIZE);
-    let mut erin = scene.client_with(&hub, "erin", &["--up", "200k"]);
-    let mut dora = scene.client(&hub, "dora");
-    offer_cut(&mut erin, "a.bin", &bytes, 32);
-    let id = dora.send(get("a.bin"));
-    dora.then("transfer-progress");
+    let (erin, mut dora, id) = slowly_given(&scene, &hub, &bytes);
     erin.kill();
     let mut erin = scene.client(&hub, "erin");
     offer_cut(&mut erin, "a.bin", &bytes, 32);
@@ -37,7 +33,7 @@ fn when_the_only_source_is_killed_and_started_again_the_transfer_goes_on_by_itse
 }
 
 #[test]
-fn a_folder_whose_only_source_is_killed_and_started_again_is_complete() {
+fn a_folder_whose_only_slowly_given_and_started_again_is_complete() {
     let scene = Scene::default();
     let hub = scene.hub();
     let mut erin = scene.client_with(&hub, "erin", &["--up", "200k"]);
@@ -63,7 +59,7 @@ fn a_folder_whose_only_source_is_killed_and_started_again_is_complete() {
 }
 
 #[test]
-fn when_the_only_source_is_killed_for_good_that_is_told_and_the_transfer_fails_at_last() {
+fn when_the_only_slowly_given_for_good_that_is_told_and_the_transfer_fails_at_last() {
     let scene = Scene::default();
     let hub = scene.hub();
     let mut erin = scene.client_with(&hub, "erin", &["--up", "200k"]);
@@ -87,11 +83,7 @@ fn when_the_only_source_is_killed_for_good_that_is_told_and_the_transfer_fails_a
 fn when_the_only_source_leaves_nobody_waits_for_it() {
     let scene = Scene::default();
     let hub = scene.hub();
-    let mut erin = scene.client_with(&hub, "erin", &["--up", "200k"]);
-    let mut dora = scene.client(&hub, "dora");
-    offer_cut(&mut erin, "a.bin", &content("left", SIZE), 32);
-    let id = dora.send(get("a.bin"));
-    dora.then("transfer-progress");
+    let (mut erin, mut dora, id) = slowly_given(&scene, &hub, &content("left", SIZE));
     erin.must(json!({"request": "quit", "now": true}), "bye");
     let code = error_code(&dora.answer(id)).to_owned();
     assert!(["peer-broke", "peer-refused", "source-gone"].contains(&code.as_str()), "{code}");

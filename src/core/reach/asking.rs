@@ -86,7 +86,7 @@ enum Stage {
     Before(Option<Time>),
     /// Asked for, since then.
     Asked(Time),
-    /// Under way, until then.
+    /// Under way, since then.
     Meeting(Met, Time),
     /// There is none, or it is over.
     None,
@@ -109,8 +109,6 @@ pub struct Asking {
     half: bool,
     /// When the relay is used at last; set when it is known that the other side has come.
     relay_at: Option<Time>,
-    /// When the meeting began.
-    met_at: Time,
     /// The way that is used.
     used: Option<(Line, Route)>,
     /// Why nothing stands: the gravest so far.
@@ -132,7 +130,6 @@ impl Asking {
             proving: BTreeSet::new(),
             half: false,
             relay_at: None,
-            met_at: now,
             used: None,
             failure: None,
             over: false,
@@ -159,9 +156,6 @@ impl Asking {
             }
             AskingInput::Bound(Err(failure)) => self.no_meeting(failure),
             AskingInput::Places(places) => {
-                if let Stage::Meeting(_, ends) = &mut self.stage {
-                    *ends = (*ends).max(self.met_at + MEETING_TIME);
-                }
                 // The hub says where it sees the other side only when both have come.
                 if !places.outer.is_empty() {
                     self.relay_at.get_or_insert(now + RELAY_AFTER);
@@ -207,7 +201,7 @@ impl Asking {
         let stage = match &self.stage {
             Stage::Before(at) => *at,
             Stage::Asked(since) => Some(*since + ANSWER),
-            Stage::Meeting(_, ends) => Some(*ends),
+            Stage::Meeting(_, began) => Some(self.meets_until(*began)),
             Stage::None => None,
         };
         let relay = self.relay_at.filter(|_| self.may_relay());
@@ -220,10 +214,15 @@ impl Asking {
             Ok(met) => {
                 self.punching.measured(now - since);
                 self.out.push_back(AskingOutput::Bind(met.tokens.clone()));
-                (self.stage, self.met_at) = (Stage::Meeting(met, now + COMING), now);
+                self.stage = Stage::Meeting(met, now);
             }
             Err(failure) => self.no_meeting(failure),
         }
+    }
+
+    /// Until when a meeting that began then goes on: longer if anything was said of the other side.
+    fn meets_until(&self, began: Time) -> Time {
+        began + if self.places == Places::default() { COMING } else { MEETING_TIME }
     }
 
     fn dial_places(&mut self, now: Time) {
@@ -316,7 +315,7 @@ impl Asking {
             Stage::Asked(since) if now - *since >= ANSWER => {
                 self.no_meeting(Failure::new(ErrorCode::PeerUnreachable, "The hub did not answer in time."));
             }
-            Stage::Meeting(_, ends) if *ends <= now => {
+            Stage::Meeting(_, began) if self.meets_until(*began) <= now => {
                 self.no_meeting(self.why_in_vain());
             }
             Stage::Before(_) | Stage::Asked(_) | Stage::Meeting(..) | Stage::None => {}

@@ -44,7 +44,6 @@ pub(super) struct Driver<'a> {
     /// Raised when the transfer has failed or was cancelled, so that long work on the disk stops.
     pub(super) stop: Cancel,
     state: Mutex<DriverState>,
-    /// Connections that were hard to make, for the next lanes.
     /// Wakes the caller's thread.
     pub(super) changed: Condvar,
     /// Wakes the disk's thread.
