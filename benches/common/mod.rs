@@ -61,6 +61,7 @@ impl Peer {
             instance: format!("{index:016x}"),
             asked: 0,
             invite: None,
+            guest: false,
         };
         peer.write(&to_json(&hello)).await;
         peer.reader.next().await.expect("a hello").expect("a hello");

@@ -111,7 +111,10 @@ error_codes! {
     WrongCode, "wrong-code", AfterChange, exit 4, "The code was wrong, and is void now.", "Ask whoever made it for another one.";
     CodeVoid, "code-void", AfterChange, exit 4, "The code is not good any more.", "Ask whoever made it for another one.";
     NoSuchCode, "no-such-code", AfterChange, exit 4, "There is no code of that number here.", "Check the number, and the address of the hub; or ask whoever made it for another one.";
-    CodeBusy, "code-busy", Later, exit 4, "Somebody is joining with that code just now.", "Try again in a moment.";
+    CodeBusy, "code-busy", Later, exit 4, "Somebody is using that code just now.", "Try again in a moment.";
+    BadCode, "bad-code", Never, exit 2, "That is no code.", "A code is a number and two words, such as 7-crossover-clockwork.";
+    CodeGuessed, "code-guessed", AfterChange, exit 4, "Somebody has tried the code with wrong words, so it is void. Nothing was sent to them.", "Send it again, for another code.";
+    ParcelGone, "parcel-gone", AfterChange, exit 6, "The sender has ended before everything was here.", "What has arrived is kept. Ask them to send it again.";
     LoginRequired, "login-required", AfterChange, exit 4, "The name belongs to an account.", "`login NAME` asks for the password at a terminal; or join with --password or --password-file.";
     BadLogin, "bad-login", AfterChange, exit 4, "The name or the password is wrong.", "Check both; after a few failures the account is locked for a while.";
     LockedOut, "locked-out", Later, exit 4, "There were too many failed logins.", "Wait, then log in with the right password.";

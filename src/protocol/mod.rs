@@ -25,6 +25,7 @@ pub mod name;
 mod name_key;
 mod network;
 pub mod old_spellings;
+pub mod parcel;
 mod plain;
 mod read_aloud;
 pub mod record;

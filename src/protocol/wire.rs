@@ -8,6 +8,7 @@
 
 mod exchange;
 mod files;
+mod handover;
 mod meeting;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use serde_json::value::RawValue;
 
 pub use exchange::*;
 pub use files::*;
+pub use handover::*;
 pub use meeting::{MEETING_GREETING, Meet, MeetAt, Purpose, RELAY_GREETING};
 
 use super::event;
@@ -58,6 +60,10 @@ pub struct ClientHello {
     /// The secret of an invite, if the join link had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invite: Option<String>,
+    /// Whether the client comes as a guest, for a parcel: it gets a session without being a member, and can do nothing
+    /// but knock at a number and what follows from that ([`Knock`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guest: bool,
     /// For a new session: how the client follows the table and the roster.
     #[serde(default, skip_serializing_if = "Follows::is_everything")]
     pub follow: Follows,
@@ -191,6 +197,18 @@ pub enum Ask {
     Meet(Meet),
     /// Where this side of a meeting can be reached.
     MeetAt(MeetAt),
+    /// Asks for a number for a code.
+    OpenCode(OpenCode),
+    /// Gives a number back.
+    CloseCode(CloseCode),
+    /// Wants to talk to whoever has opened a number.
+    Knock(Knock),
+    /// Says something in a conversation.
+    Say(Say),
+    /// Lets the other side of a conversation meet this one.
+    Admit(Admit),
+    /// Ends a conversation.
+    HangUp(HangUp),
 }
 
 /// Confirms messages: the user has received all up to a number, except those listed. The hub starts to send messages
@@ -239,6 +257,12 @@ impl Ask {
             Self::Folder(folder) => to_json(folder).into(),
             Self::Meet(meet) => to_json(meet).into(),
             Self::MeetAt(meet_at) => to_json(meet_at).into(),
+            Self::OpenCode(open) => to_json(open).into(),
+            Self::CloseCode(close) => to_json(close).into(),
+            Self::Knock(knock) => to_json(knock).into(),
+            Self::Say(say) => to_json(say).into(),
+            Self::Admit(admit) => to_json(admit).into(),
+            Self::HangUp(hang_up) => to_json(hang_up).into(),
         }
     }
 
@@ -274,6 +298,24 @@ impl Ask {
         if body.starts_with(r#"{"meet_at":"#) {
             return serde_json::from_str(body).map(Self::MeetAt).map_err(bad);
         }
+        if body.starts_with(r#"{"open_code":"#) {
+            return serde_json::from_str(body).map(Self::OpenCode).map_err(bad);
+        }
+        if body.starts_with(r#"{"close_code":"#) {
+            return serde_json::from_str(body).map(Self::CloseCode).map_err(bad);
+        }
+        if body.starts_with(r#"{"knock":"#) {
+            return serde_json::from_str(body).map(Self::Knock).map_err(bad);
+        }
+        if body.starts_with(r#"{"say":"#) {
+            return serde_json::from_str(body).map(Self::Say).map_err(bad);
+        }
+        if body.starts_with(r#"{"admit":"#) {
+            return serde_json::from_str(body).map(Self::Admit).map_err(bad);
+        }
+        if body.starts_with(r#"{"hang_up":"#) {
+            return serde_json::from_str(body).map(Self::HangUp).map_err(bad);
+        }
         let ours = [r#""publish":"#, r#""push":"#, r#""gone":"#, r#""folder":"#];
         if !body.starts_with(r#"{"id":"#) || !ours.iter().any(|word| body.contains(word)) {
             return parse_json(body).map(Self::Request);
@@ -301,6 +343,8 @@ impl Ask {
             Self::Publish(_) | Self::Push(_) | Self::Gone(_) | Self::Folder(_) => Some(Turn::InOrder),
             Self::Received(_) | Self::Unreachable(_) | Self::Have(_) | Self::Settled(_) => None,
             Self::TakeBack(_) | Self::NotTaken(_) | Self::Meet(_) | Self::MeetAt(_) => None,
+            Self::OpenCode(_) | Self::CloseCode(_) | Self::Knock(_) => None,
+            Self::Say(_) | Self::Admit(_) | Self::HangUp(_) => None,
         }
     }
 
@@ -314,6 +358,8 @@ impl Ask {
             Self::Folder(folder) => Some(Id::Number(folder.id)),
             Self::Received(_) | Self::Unreachable(_) | Self::Have(_) | Self::Settled(_) => None,
             Self::TakeBack(_) | Self::NotTaken(_) | Self::Meet(_) | Self::MeetAt(_) => None,
+            Self::OpenCode(_) | Self::CloseCode(_) | Self::Knock(_) => None,
+            Self::Say(_) | Self::Admit(_) | Self::HangUp(_) => None,
         }
     }
 }
@@ -371,6 +417,12 @@ mod tests {
                 purpose: Purpose::Content(ContentHash([2; 32])),
             }),
             Ask::MeetAt(MeetAt { meet_at: 7, inner: vec!["192.168.1.7:40007".parse().unwrap()] }),
+            Ask::OpenCode(OpenCode { open_code: 1, nameplate: Some(8), admitted: vec![PublicKey([3; 32])] }),
+            Ask::CloseCode(CloseCode { close_code: 8 }),
+            Ask::Knock(Knock { knock: 8, ask: 2, share: Some([1; 33].into()) }),
+            Ask::Say(Say { say: 4, message: [2; 9].into() }),
+            Ask::Admit(Admit { admit: 4 }),
+            Ask::HangUp(HangUp { hang_up: 4, guessed: true }),
             Ask::Folder(Folder { id: 8, folder: "a/".into(), from: None, after: "a/b/erin".into() }),
         ] {
             assert_eq!(Ask::parse(&ask.to_body()).unwrap(), ask);

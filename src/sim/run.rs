@@ -169,6 +169,11 @@ impl Sim {
     fn do_for_client(&mut self, client: usize, output: Output) {
         let soon = self.now + TASK;
         match output {
+            Output::PrepareParcel { .. }
+            | Output::ServeParcel(..)
+            | Output::DropParcel(_)
+            | Output::FetchListing(..) => {}
+            Output::FindTicket(..) | Output::KeepTicket(_) | Output::DropTicket(_) => {}
             Output::Tell(mut line) => {
                 let actor = &mut self.actors[client];
                 assert_eq!(actor.asked.mistake(&line), None);

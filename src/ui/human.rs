@@ -9,6 +9,7 @@ use crate::protocol::{At, ErrorCode, EventLine, Presence};
 use super::escape::escape;
 use super::files;
 use super::invites;
+use super::parcels;
 use super::people;
 use super::phrases::{SHOWN, listed, named, presence};
 use super::style::Style;
@@ -92,6 +93,12 @@ pub fn render(line: &EventLine, style: Style) -> String {
         Event::Invites(body) => invites::list(body, style),
         Event::InviteRevoked(body) => format!("Revoked: {}\n", escape(&body.invite)),
         Event::InviteGuessed(body) => invites::guessed(body, style),
+        Event::ParcelReady(body) => parcels::ready(body, style),
+        Event::ParcelClaimed(body) => parcels::claimed(body),
+        Event::ParcelDelivered(body) => parcels::delivered(body),
+        Event::ParcelSent(body) => parcels::sent(body),
+        Event::ParcelFound(body) => parcels::found(body),
+        Event::ParcelReceived(body) => parcels::received(body),
         Event::Focused(body) => format!("Hearing only room {}; the rest waits for `unfocus`.\n", escape(&body.room)),
         Event::Unfocused(body) => people::unfocused(body),
         // Between hub and client only. The client tells its user what follows from them.
@@ -107,6 +114,13 @@ pub fn render(line: &EventLine, style: Style) -> String {
         | Event::Meeting(_)
         | Event::MeetingPlaces(_)
         | Event::MeetingRefused(_)
+        | Event::CodeOpened(_)
+        | Event::CodeRefused(_)
+        | Event::Knocked(_)
+        | Event::KnockAnswered(_)
+        | Event::KnockRefused(_)
+        | Event::Said(_)
+        | Event::HungUp(_)
         | Event::Stored(_) => String::new(),
     }
 }

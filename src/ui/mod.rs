@@ -10,6 +10,7 @@ mod files;
 pub mod human;
 mod invites;
 pub mod log;
+mod parcels;
 mod people;
 mod phrases;
 mod progress_bar;

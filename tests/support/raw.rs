@@ -104,6 +104,7 @@ async fn speak(
         instance: String::new(),
         asked: 0,
         invite: None,
+        guest: false,
     };
     let mut out = (to_json(&hello) + "\n").into_bytes();
     let (mut said, mut ack, mut greeted) = (0, 0, false);

@@ -54,6 +54,9 @@ impl Hub {
                 return self.meetings.meet_at(&mut self.base.at(now), id, at);
             }
             Ask::MeetAt(_) => return,
+            Ask::OpenCode(_) | Ask::CloseCode(_) | Ask::Knock(_) | Ask::Say(_) | Ask::Admit(_) | Ask::HangUp(_) => {
+                return;
+            }
             Ask::Folder(folder) => ("get", pages::folder_page(&mut self.base.at(now), id, &folder).map(Some)),
             Ask::Unreachable(doubt) => return roster::doubt(&mut self.base.at(now), id, &doubt.unreachable),
             Ask::Gone(gone) => ("withdraw", self.files.gone(&mut self.base.at(now), id, gone.gone).map(Some)),

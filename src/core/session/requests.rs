@@ -165,6 +165,7 @@ impl Session {
             ClientRequest::Offer(request) => return self.start_offer(now, pending, request),
             ClientRequest::Push(request) => return self.start_push(now, pending, request),
             ClientRequest::Verify(request) => return self.start_verify(now, pending, request),
+            ClientRequest::ParcelSend(_) | ClientRequest::ParcelReceive(_) => Err(ErrorCode::Internal.into()),
             ClientRequest::Transfers(_) => Ok(self.transfers.show()),
             ClientRequest::Cancel(request) => {
                 return self.transfers.start_cancel(now, &mut self.cx, pending, request.transfer);

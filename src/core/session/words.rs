@@ -12,11 +12,12 @@ use crate::core::verify::KnownKey;
 use crate::protocol::event::Settings;
 use crate::protocol::line::BadLine;
 use crate::protocol::name::NameKey;
+use crate::protocol::parcel::{Parcel, Ticket};
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::wire::{Frame, Meet, MeetAt, Received};
 use crate::protocol::{
-    Content, ContentHash, EventLine, Failure, Follows, PublicKey, RequestLine, Timestamp, event, request,
+    Code, Content, ContentHash, EventLine, Failure, Follows, PublicKey, RequestLine, Timestamp, event, request,
 };
 
 /// Whose pushes are accepted without asking.
@@ -149,6 +150,12 @@ pub enum Input<'a> {
     Meet(Meet),
     /// Where we can be reached at a meeting.
     MeetAt(MeetAt),
+    /// The files of the parcel with this number are hashed; nobody can fetch them yet.
+    ParcelPrepared(u64, Result<Parcel, Failure>),
+    /// The listing of a parcel that the task of this number has fetched: its files.
+    Listed(u64, Result<Vec<Content>, Failure>),
+    /// What this machine has kept of a code, for the task of this number.
+    TicketFound(u64, Option<Box<Ticket>>),
     /// A timer is due.
     Tick,
 }
@@ -218,6 +225,27 @@ pub enum Output {
     Peer(PeerOutput),
     /// What the hub says of a meeting.
     Meeting(MeetingNews),
+    /// Hash the files and folders of the parcel with this number; `ParcelPrepared` answers.
+    PrepareParcel {
+        /// Its number.
+        parcel: u64,
+        /// Absolute paths, or relative to where the program runs.
+        paths: Vec<String>,
+        /// Whether the one file is a stream.
+        stream: bool,
+    },
+    /// Let the holder of this key fetch the parcel with this number, under this name.
+    ServeParcel(u64, PublicKey, String),
+    /// Nobody may fetch the parcel with this number any more.
+    DropParcel(u64),
+    /// Fetch the listing of a parcel, as the task of this number; `Listed` answers.
+    FetchListing(u64, Arc<FetchPlan>),
+    /// Look for what this machine has kept of a code, as the task of this number; `TicketFound` answers.
+    FindTicket(u64, Code),
+    /// Keep this until it is dropped.
+    KeepTicket(Box<Ticket>),
+    /// Drop what was kept of a code.
+    DropTicket(Code),
     /// Tell the user, but not on standard output, that the end waits for standard output to be read.
     Unread,
     /// End the program with this exit code.

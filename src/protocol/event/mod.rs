@@ -3,8 +3,10 @@
 //! Readers must ignore fields and events that they do not know. So fields may be added, but never change their meaning.
 
 mod files;
+mod handover;
 mod invites;
 mod meetings;
+mod parcels;
 mod people;
 mod roster;
 mod session;
@@ -16,8 +18,10 @@ pub use files::{
     Chunks, DirSet, Found, Holder, Located, OfferAcked, OfferChanged, OfferKept, OfferProgress, SourcesUpdated, Stored,
     Table, TablePage, TableUnfollowed, TableUpdated, Withdrawn,
 };
+pub use handover::{CodeOpened, CodeRefused, HungUp, KnockAnswered, KnockRefused, Knocked, Said};
 pub use invites::{InviteAdded, InviteGuessed, InviteRevoked, Invites};
 pub use meetings::{Meeting, MeetingPlaces, MeetingRefused};
+pub use parcels::{ParcelClaimed, ParcelDelivered, ParcelFound, ParcelReady, ParcelReceived, ParcelSent};
 pub use people::{
     Blocked, Blocks, CaughtUp, Focused, History, Introduced, KeyAlarm, Members, Message, MessageAcked,
     MessageDelivered, Pong, PrivateClosed, PrivateMessage, PrivateOpened, RoomChanged, RoomCreated, RoomInvited,
@@ -163,6 +167,18 @@ event_table! {
         Declined(Declined) = "declined", told: Fact, r#"{"push":3}"#;
         /// A transfer has been stopped on request.
         Cancelled(Cancelled) = "cancelled", told: Fact, r#"{"transfer":1}"#;
+        /// Files, folders or a text can be fetched by whoever is told the code.
+        ParcelReady(ParcelReady) = "parcel-ready", told: Fact, r#"{"transfer":1,"code":"8-crossover-clockwork","hub":"127.0.0.1:7755","kind":"files","name":"talk.mp4","files":1,"size":4096,"times":1}"#;
+        /// Somebody has typed the code right, and fetches the parcel.
+        ParcelClaimed(ParcelClaimed) = "parcel-claimed", told: Fact, r#"{"transfer":1,"key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#;
+        /// A receiver has the whole parcel, on disk.
+        ParcelDelivered(ParcelDelivered) = "parcel-delivered", told: Fact, r#"{"transfer":1,"key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","left":0}"#;
+        /// As many as may have the parcel have it.
+        ParcelSent(ParcelSent) = "parcel-sent", told: Fact, r#"{"transfer":1,"name":"talk.mp4","files":1,"size":4096,"times":1}"#;
+        /// The code was right: what its sender gives is fetched now.
+        ParcelFound(ParcelFound) = "parcel-found", told: Fact, r#"{"kind":"files","name":"talk.mp4","files":1,"size":4096,"key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#;
+        /// A parcel is here: every byte was verified, and its sender knows it.
+        ParcelReceived(ParcelReceived) = "parcel-received", told: Fact, weighs: |received| received.text.as_ref().map_or(0, String::len), r#"{"kind":"files","name":"talk.mp4","files":1,"size":4096,"path":"/home/dora/downloads/talk.mp4"}"#;
         /// Everything that was asked before `wait` is done.
         Waited(Waited) = "waited", told: Fact, r#"{}"#;
         /// The requests that can be asked.
@@ -197,6 +213,20 @@ event_table! {
         MeetingPlaces(MeetingPlaces) = "meeting-places", told: Between, weighs: |places| 64 * (places.outer.len() + places.inner.len()), r#"{"meeting":7,"outer":["203.0.113.3:5000"],"inner":["192.168.1.7:40007"]}"#;
         /// Between hub and client only: there is no meeting with that client.
         MeetingRefused(MeetingRefused) = "meeting-refused", told: Between, r#"{"ask":1,"code":"not-online","message":"That client is not there."}"#;
+        /// Between hub and client only: the number that a code has.
+        CodeOpened(CodeOpened) = "code-opened", told: Between, r#"{"ask":1,"nameplate":8}"#;
+        /// Between hub and client only: there is no number for a code.
+        CodeRefused(CodeRefused) = "code-refused", told: Between, r#"{"ask":1,"code":"too-many","message":"Too many codes are open."}"#;
+        /// Between hub and client only: somebody knocks at a number that this client has opened.
+        Knocked(Knocked) = "knocked", told: Between, weighs: |knocked| 256 + knocked.share.as_ref().map_or(0, |share| 2 * share.0.len()), r#"{"conversation":4,"nameplate":8,"key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","share":"41aa"}"#;
+        /// Between hub and client only: whoever has opened a number can be talked to.
+        KnockAnswered(KnockAnswered) = "knock-answered", told: Between, r#"{"ask":1,"conversation":4,"key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","address":"203.0.113.3"}"#;
+        /// Between hub and client only: nobody can be talked to at a number.
+        KnockRefused(KnockRefused) = "knock-refused", told: Between, r#"{"ask":1,"code":"no-such-code","message":"There is no code of that number here."}"#;
+        /// Between hub and client only: what the other side of a conversation says.
+        Said(Said) = "said", told: Between, weighs: |said| 2 * said.message.0.len(), r#"{"conversation":4,"message":"00ff"}"#;
+        /// Between hub and client only: a conversation is over.
+        HungUp(HungUp) = "hung-up", told: Between, r#"{"conversation":4,"gone":true}"#;
         /// Between hub and client only: all messages that were kept for this client have been sent.
         CaughtUp(CaughtUp) = "caught-up", told: Between, r#"{"number":41}"#;
         /// Between hub and client only: a message that this client must not show.

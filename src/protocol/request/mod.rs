@@ -7,12 +7,14 @@ use clap::Subcommand;
 
 mod files;
 mod invites;
+mod parcels;
 mod people;
 mod rooms;
 mod rule;
 
 pub use files::{Accept, Cancel, Chunks, Decline, Get, List, Offer, Push, Search, Setdir, Transfers, Withdraw};
 pub use invites::{InviteAdd, InviteList, InviteRevoke};
+pub use parcels::{ParcelReceive, ParcelSend};
 pub use people::{
     Block, Blocks, Broadcast, History, Login, Message, Private, PrivateClose, PrivateOpen, Unblock, Verify,
 };
@@ -21,7 +23,7 @@ pub use rule::{ANY_REQUEST, At, Bulk, Direct, OneShot, Rules, Starts, Turn, With
 
 use ErrorCode::*;
 use Turn::{InOrder, Later, Receipt};
-use rule::{FETCH, OFFER};
+use rule::{FETCH, OFFER, PARCEL_RECEIVE, PARCEL_SEND};
 
 use super::error::pointer_at;
 use super::event::{self, Kind};
@@ -111,6 +113,15 @@ request_table! {
         Decline(Decline) = "decline", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
             without_hub: Waits, answers: [Declined], errors: &[NoSuchPush],
             r#"{"push":3}"#;
+        /// Send files, folders or a text to whoever is told a short code.
+        ParcelSend(ParcelSend) = "parcel-send", at: Client, starts: Here, turn: Later("its receivers"), bulk: Small,
+            answers: [ParcelSent], errors: PARCEL_SEND,
+            r#"{"paths":["talk.mp4","slides"],"until":"2h"}"#;
+        /// Fetch what somebody sends under a short code.
+        #[command(alias = "receive")]
+        ParcelReceive(ParcelReceive) = "parcel-receive", at: Client, starts: Here, turn: Later("the files"), bulk: Small,
+            answers: [ParcelReceived], errors: PARCEL_RECEIVE,
+            r#"{"code":"8-crossover-clockwork"}"#;
         /// Show the transfers that are under way or waiting.
         Transfers(Transfers) = "transfers", at: Client, starts: Here, turn: InOrder, bulk: Large,
             without_hub: Answers, answers: [Transfers], errors: &[],

@@ -221,6 +221,46 @@ pub(super) const FETCH: &[ErrorCode] = &[
     ErrorCode::NotOnline,
 ];
 
+/// The errors of `parcel-send`, besides those of any request.
+pub(super) const PARCEL_SEND: &[ErrorCode] = &[
+    ErrorCode::NoSuchFile,
+    ErrorCode::NoSuchDir,
+    ErrorCode::NotAFile,
+    ErrorCode::NotReadable,
+    ErrorCode::EmptyDir,
+    ErrorCode::SourceChanged,
+    ErrorCode::DiskFull,
+    ErrorCode::DiskFailed,
+    ErrorCode::TooMany,
+    ErrorCode::MessageTooLong,
+    ErrorCode::BadTime,
+    ErrorCode::CodeGuessed,
+    ErrorCode::CodeVoid,
+    ErrorCode::NotTaken,
+];
+
+/// The errors of `parcel-receive`, besides those of any request: those of a fetch, and those of the code.
+pub(super) const PARCEL_RECEIVE: &[ErrorCode] = &[
+    ErrorCode::BadCode,
+    ErrorCode::NoSuchCode,
+    ErrorCode::CodeVoid,
+    ErrorCode::CodeBusy,
+    ErrorCode::WrongCode,
+    ErrorCode::ParcelGone,
+    ErrorCode::Exists,
+    ErrorCode::NotWritable,
+    ErrorCode::NotReadable,
+    ErrorCode::DiskFull,
+    ErrorCode::DiskFailed,
+    ErrorCode::SourceChanged,
+    ErrorCode::SourceGone,
+    ErrorCode::PeerUnreachable,
+    ErrorCode::PeerRefused,
+    ErrorCode::PeerBroke,
+    ErrorCode::BadChunk,
+    ErrorCode::TooMany,
+];
+
 /// The error codes of reading a file to offer or push it.
 pub(super) const OFFER: &[ErrorCode] = &[
     ErrorCode::NoDir,

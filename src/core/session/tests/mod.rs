@@ -163,6 +163,8 @@ impl Rig {
         while let Some(output) = self.session.poll(self.now) {
             assert_eq!(self.end, None, "the end is the last of all");
             match output {
+                Output::PrepareParcel { .. } | Output::ServeParcel(..) | Output::DropParcel(_) => {}
+                Output::FetchListing(..) | Output::FindTicket(..) | Output::KeepTicket(_) | Output::DropTicket(_) => {}
                 Output::Tell(line) if matches!(line.event, Event::Withheld(_)) => self.withheld += 1,
                 Output::Tell(line) => {
                     assert_eq!(self.requests.mistake(&line), None);

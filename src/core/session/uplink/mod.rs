@@ -217,6 +217,7 @@ impl Uplink {
             instance: format!("{:016x}", config.seed),
             asked: self.asks.last(),
             invite: config.invite.clone(),
+            guest: false,
             follow: config.follow,
         })
     }

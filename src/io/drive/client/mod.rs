@@ -302,6 +302,11 @@ impl<W: Observer> ClientDriver<W> {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Tell(line) => self.tell(*line),
+            Output::PrepareParcel { .. }
+            | Output::ServeParcel(..)
+            | Output::DropParcel(_)
+            | Output::FetchListing(..) => {}
+            Output::FindTicket(..) | Output::KeepTicket(_) | Output::DropTicket(_) => {}
             Output::OpenInbox(name) => self.open_inbox(name),
             Output::Shown(name, shown) => self.remember(&name, &shown),
             Output::Connect => self.connect(),

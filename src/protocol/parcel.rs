@@ -1,0 +1,98 @@
+//! What a sender and a receiver seal for each other once a code has brought them together. The hub carries it and cannot
+//! read it.
+//!
+//! The sender says [`FromSender`], the receiver [`FromReceiver`]: JSON, sealed by the channel of
+//! [`core::exchange`](crate::core). What the receiver then fetches goes straight between the two, as all files do, and
+//! is verified against the hashes that were sealed.
+
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Code, Content, PublicKey};
+
+/// What a parcel is to its receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParcelKind {
+    /// Files and folders, under their names.
+    Files,
+    /// What came from the sender's standard input: one file without a name of its own.
+    Stream,
+    /// A text, to be shown.
+    Text,
+}
+
+/// What the sender says: one line after the receiver has proved that it knows the code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FromSender {
+    /// The parcel.
+    pub parcel: Parcel,
+}
+
+/// A parcel as its receiver is told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parcel {
+    /// What it is.
+    pub kind: ParcelKind,
+    /// Its name: that of its file or folder; with several, that of the first and how many more.
+    pub name: String,
+    /// How many files are in it.
+    pub files: u64,
+    /// The size of all of them, in bytes.
+    pub size: u64,
+    /// The files.
+    pub content: ParcelContent,
+    /// The addresses of the sender in its own network, at most
+    /// [`MEETING_PLACES`](super::limits::MEETING_PLACES).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<IpAddr>,
+    /// The TCP port on which the sender serves files.
+    pub port: u16,
+}
+
+/// The files of a parcel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParcelContent {
+    /// A text, at most [`PARCEL_TEXT`](super::limits::PARCEL_TEXT) bytes.
+    Text(String),
+    /// The files, at most [`PARCEL_INLINE`](super::limits::PARCEL_INLINE): each under the name that it gets at the
+    /// receiver, relative, with `/` between parts.
+    Files(Vec<Content>),
+    /// The files are listed in this content, which is fetched first: a [`Listing`] as JSON, at most
+    /// [`PARCEL_LISTING`](super::limits::PARCEL_LISTING) bytes.
+    Listed(Content),
+}
+
+/// The files of a parcel that has many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    /// The files, at most [`PARCEL_FILES`](super::limits::PARCEL_FILES).
+    pub files: Vec<Content>,
+}
+
+/// What a receiver keeps on its disk from the moment when the code was right until it has everything: with it, it may
+/// come back without another exchange, over a kill of its process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ticket {
+    /// The code. It is good for nobody else any more.
+    pub code: Code,
+    /// The key of the sender.
+    pub sender: PublicKey,
+    /// The parcel.
+    pub parcel: Parcel,
+}
+
+/// What the receiver says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FromReceiver {
+    /// It has everything, on disk; of a text: it was shown.
+    Received,
+}
