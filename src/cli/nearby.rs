@@ -165,11 +165,8 @@ fn air() -> Result<Air, Failure> {
 
 fn several(number: Nameplate, hubs: &[FoundHub]) -> Failure {
     let places: Vec<_> = hubs.iter().filter_map(|hub| hub.at.first()).map(|at| host_port(at).to_string()).collect();
-    let message = format!(
-        "{} hubs in this network say that they have code {number}: {}.",
-        places.len(),
-        listed(&places)
-    );
+    let message =
+        format!("{} hubs in this network say that they have code {number}: {}.", places.len(), listed(&places));
     Failure::new(ErrorCode::SeveralFound, message).hint(format!(
         "One may be false, so none was told anything. Ask the sender which address `potluck send` shows, and write \
          `potluck receive HOST:PORT/{number}-…`; the code is as good as before."

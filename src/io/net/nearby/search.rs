@@ -76,7 +76,13 @@ async fn ask(announced: Announced, nameplate: Nameplate, transport: TransportCho
         Ok::<_, Failure>(question(&mut conn, nameplate).await)
     };
     let answer = match timeout(SEEK_TIME, asked).await {
-        Ok(Ok(Some(SeekAnswer { opened }))) => if opened { Answer::Has } else { Answer::HasNot },
+        Ok(Ok(Some(SeekAnswer { opened }))) => {
+            if opened {
+                Answer::Has
+            } else {
+                Answer::HasNot
+            }
+        }
         Ok(Ok(None) | Err(_)) | Err(_) => Answer::Nothing,
     };
     tracing::debug!(%at, %key, nameplate, ?answer, "asked a hub in this network");
