@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::time::timeout;
 
-use crate::core::nearby::{Ended, FoundHub, Reach};
+use crate::core::nearby::{Ended, FoundHub, LOWEST_PORT, Reach};
 use crate::hub::Hub;
 use crate::io::net::nearby::{Air, Announcement, MDNS_PORT, own_places, search};
 use crate::protocol::code::{Nameplate, OWN_NAMEPLATES};
@@ -19,6 +19,9 @@ const NEARBY: &str = "POTLUCK_NEARBY";
 
 /// How long the end waits until the hub has told whoever is there.
 const STOP_TIME: Duration = Duration::from_secs(2);
+
+/// How many ports the system is asked for until one is high enough. Few systems give low ones.
+const PORT_TRIES: usize = 16;
 
 /// Hubs that a failure names.
 const NAMED: usize = 4;
@@ -82,7 +85,20 @@ impl Drop for OwnHub {
     }
 }
 
+/// Starts the hub at a port that whoever hears of it asks.
 async fn start(sender: PublicKey, reach: Reach) -> Result<Hub, Failure> {
+    let mut hub = start_at_any_port(sender, reach).await?;
+    for _ in 1..PORT_TRIES {
+        if hub.address().port() >= LOWEST_PORT {
+            break;
+        }
+        // It is dropped once there is another one, so that its port is not given again.
+        hub = start_at_any_port(sender, reach).await?;
+    }
+    Ok(hub)
+}
+
+async fn start_at_any_port(sender: PublicKey, reach: Reach) -> Result<Hub, Failure> {
     let listening = |address: &str| Hub::builder().bind(address).only_for(sender).start();
     match reach {
         Reach::ThisMachine => listening("127.0.0.1:0").await,
@@ -189,8 +205,8 @@ fn nobody(number: Nameplate, others: usize, silent: &[SocketAddr]) -> Failure {
     };
     let hint = match silent.is_empty() {
         true => format!(
-            "Both must be in the same network, which must let its devices talk to each other, and `potluck send` must \
-             still be running. With an address that it shows, write `potluck receive HOST:PORT/{number}-…`."
+            "Both must be in the same network, which must let its devices talk to each other (multicast, UDP port \
+             5353), and `potluck send` must still be running. With an address that it shows, write `potluck receive HOST:PORT/{number}-…`."
         ),
         false => format!(
             "A firewall at the sender may be in the way. With another address that `potluck send` shows, write `potluck \
