@@ -124,3 +124,48 @@ async fn an_announcement_says_where_and_the_key_and_ends_with_its_hub() {
     }
     let _ = daemon.shutdown();
 }
+
+/// An answer of multicast DNS with so many instances of the service, whose names begin with this number.
+fn answer_with(instances: u16, flood: u32) -> Vec<u8> {
+    let label = |text: &str| [&[text.len() as u8], text.as_bytes()].concat();
+    let service: Vec<u8> = ["_potluck", "_tcp", "local"].iter().flat_map(|part| label(part)).chain([0]).collect();
+    // The header: an answer, authoritative, with this many records.
+    let mut packet = [&[0, 0, 0x84, 0, 0, 0][..], &instances.to_be_bytes(), &[0; 4]].concat();
+    for instance in 0..instances {
+        let target = [label(&format!("{flood}-{instance}")), service.clone()].concat();
+        packet.extend_from_slice(&service);
+        // PTR, IN, for 120 seconds.
+        packet.extend_from_slice(&[0, 12, 0, 1, 0, 0, 0, 120]);
+        packet.extend_from_slice(&(target.len() as u16).to_be_bytes());
+        packet.extend_from_slice(&target);
+    }
+    packet
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_announcements_ends_the_search_before_anybody_is_believed() {
+    let air = air();
+    let fake = Fake::start(air, |_| true);
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stopped = stop.clone();
+    let flood = std::thread::spawn(move || {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.set_reuse_port(true).unwrap();
+        socket.bind(&std::net::SocketAddr::from(([0, 0, 0, 0], air.port)).into()).unwrap();
+        socket.set_multicast_if_v4(&std::net::Ipv4Addr::LOCALHOST).unwrap();
+        let group = std::net::SocketAddr::from(([224, 0, 0, 251], air.port)).into();
+        for number in 0.. {
+            if stopped.load(std::sync::atomic::Ordering::Relaxed) {
+                break;
+            }
+            let _ = socket.send_to(&answer_with(20, number), &group);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
+    let ended = search(air, 4_712, TransportChoice::Auto).await.unwrap();
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    flood.join().unwrap();
+    assert_eq!(ended, Ended::Crowded);
+    assert!(fake.heard().iter().all(|line| *line == question(4_712)));
+}
