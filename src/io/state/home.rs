@@ -9,6 +9,7 @@ use etcetera::BaseStrategy;
 
 use super::pins::Pins;
 use super::redeemed::RedeemedFile;
+use super::tickets::Tickets;
 use crate::io::fs::own_file::{file_of, mark_private};
 use crate::io::net::identity::Identity;
 use crate::protocol::cause;
@@ -93,6 +94,11 @@ impl Home {
     /// What was got for the short code that was used last.
     pub fn redeemed(&self) -> RedeemedFile {
         RedeemedFile::at(&self.dir)
+    }
+
+    /// What is kept of the codes by which something is being received.
+    pub fn tickets(&self) -> Tickets {
+        Tickets::at(&self.dir)
     }
 
     /// The file for the history of the line editor.

@@ -6,3 +6,4 @@ pub mod inbox;
 mod known_keys;
 pub mod pins;
 pub mod redeemed;
+pub mod tickets;
