@@ -228,7 +228,7 @@ impl ClientBuilder {
     /// port.
     #[must_use]
     pub fn ports(self, files: u16, link: u16) -> Self {
-        self.with(move |options| options.ports = Ports { files, link })
+        self.with(move |options| options.ports = Ports { files, link, ..options.ports })
     }
 
     /// The transport to the hub; by default QUIC, or TCP where QUIC fails.

@@ -12,6 +12,8 @@ mod hub_folder;
 pub mod invite;
 pub mod join;
 mod known;
+#[allow(dead_code, reason = "`send` and `receive` use it")]
+mod nearby;
 mod recording;
 pub mod replay;
 pub mod schema;

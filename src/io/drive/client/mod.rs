@@ -101,7 +101,7 @@ struct Fetching {
 }
 
 impl<W: Observer> ClientDriver<W> {
-    /// Opens the port for files (at `reach` if only this machine needs to reach it) and prepares everything. `watch` is
+    /// Opens the port for files (at `reach` if only this machine needs to reach it, and `options` do not say otherwise) and prepares everything. `watch` is
     /// called when the replica has changed.
     ///
     /// # Errors
@@ -113,6 +113,7 @@ impl<W: Observer> ClientDriver<W> {
         (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
         watch: W,
     ) -> Result<Self, Failure> {
+        let reach = reach.filter(|_| !options.ports.everywhere);
         let limit = |rate: Option<u64>| rate.map(TokenBucket::new);
         let rates = Rates { up: limit(options.transfers.up), down: limit(options.transfers.down) };
         let seed = crate::io::os::clock::random().map_err(Failure::internal)?;
@@ -135,7 +136,7 @@ impl<W: Observer> ClientDriver<W> {
             let _ = watching.blocking_send(Message::FilesChanged(changes));
         });
         let peers = PeerPort::open(options.ports.link, reach, &local, sender.clone())?;
-        let ports = Ports { files: server.port(), link: peers.port() };
+        let ports = Ports { files: server.port(), link: peers.port(), ..options.ports };
         let (config, code) = (options.session(ports, seed), options.hub.code.clone());
         let tokens = Rng(seed.rotate_left(32));
         Ok(Self {

@@ -66,6 +66,9 @@ pub struct Ports {
     pub files: u16,
     /// The port, UDP and TCP, for direct connections.
     pub link: u16,
+    /// Whether the whole network can reach both, also if the hub is on this machine. Otherwise such a client's ports are
+    /// open to this machine alone.
+    pub everywhere: bool,
 }
 
 /// The options for transfers.
