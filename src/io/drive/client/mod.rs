@@ -46,7 +46,7 @@ use verify::{Verifying, complain, verified_at};
 use messages::Later;
 pub use messages::{ConnBox, Message, Reporting, mailbox};
 pub use observer::{Observer, UNREAD};
-pub use options::{ClientOptions, ClientTimeouts, Folders, Ports, TransferOptions, UserInput};
+pub use options::{ClientOptions, ClientTimeouts, Folders, Ports, TransferOptions, UserInput, Who};
 pub use reach::reach;
 
 /// A running client.
@@ -118,7 +118,7 @@ impl<W: Observer> ClientDriver<W> {
         let rates = Rates { up: limit(options.transfers.up), down: limit(options.transfers.down) };
         let seed = crate::io::os::clock::random().map_err(Failure::internal)?;
         let reacher = meetings::open(seed, sender.clone());
-        let identity = options.folders.home.identity(&options.name)?;
+        let identity = options.who.identity(&options.folders.home)?;
         let local = LocalPeer::new(identity).limited(rates).reaching(reacher.clone());
         let contents = ContentStore::default();
         let listener = listen(options.ports.files, reach)?;
@@ -270,7 +270,7 @@ impl<W: Observer> ClientDriver<W> {
         self.notice_own_address(reached);
         let hub = &self.options.hub;
         let named = self.options.hub_key.is_some() || hub.key.is_some() || hub.code.is_some();
-        if self.hub.key.replace(key) != Some(key) || named {
+        if (self.hub.key.replace(key) != Some(key) || named) && !self.options.passing {
             // Only for the host that was reached: a link can name hosts of others, whose pins are not its to change.
             // Without a pin, another key would not be noticed the next time, so the user must be told.
             if let Err(failure) = self.options.folders.home.pins().pin_hub(host, key) {
