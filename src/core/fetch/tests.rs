@@ -54,7 +54,7 @@ impl Rig {
             chunks: None,
             on_conflict: OnConflict::Fail,
             share: true,
-            sealed: false,
+            by_key: false,
         })
     }
 

@@ -20,8 +20,10 @@ use crate::protocol::name::check_file;
 use crate::protocol::types::{SkipReason, Skipped};
 use crate::protocol::{Content, ErrorCode, Failure, cause};
 
-/// The name that a stream has, which has none of its own.
-const STREAM: &str = "stream";
+/// What the name of a stream begins with, which has none of its own. Its hash follows, so that two do not have the same.
+const STREAM: &str = "stream-";
+/// How many digits of the hash.
+const STREAM_DIGITS: usize = 8;
 
 /// The files of a parcel, hashed.
 #[derive(Debug)]
@@ -91,13 +93,11 @@ impl Offers {
         for (place, path) in paths.iter().enumerate() {
             named.push(locate(path).map_err(|failure| failure.at(place_at(place)))?);
         }
-        if let ([only], true) = (named.as_mut_slice(), stream) {
-            STREAM.clone_into(&mut only.there);
-        }
         no_two_alike(paths, &named)?;
         let (found, skipped) = find_all(&named, cancel)?;
-        let files = hash_all(&named, found, self.cache(), progress, cancel)?;
+        let mut files = hash_all(&named, found, self.cache(), progress, cancel)?;
         let name = match named.as_slice() {
+            [_] if stream => name_stream(&mut files),
             [] => String::new(),
             [only] if only.is_folder => format!("{}/", only.there),
             [only] => only.there.clone(),
@@ -114,6 +114,16 @@ impl Offers {
         let (_, path, hashed) = self.hash_one(Some(dir), file, cancel)?;
         Ok(ParcelFile { name: name.into(), path, hashed })
     }
+}
+
+/// Gives the file of a stream its name.
+fn name_stream(files: &mut [ParcelFile]) -> String {
+    let hash = files.first().map(|file| file.hashed.hash.to_string()).unwrap_or_default();
+    let name = format!("{STREAM}{}", &hash[..hash.len().min(STREAM_DIGITS)]);
+    for file in files {
+        file.name = name.as_str().into();
+    }
+    name
 }
 
 /// Where a path leads.

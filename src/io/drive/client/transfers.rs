@@ -138,7 +138,7 @@ impl FetchPrep {
     /// if the plan asks for the file of one of them by name, that is the failure.
     fn check(&self, plan: &mut FetchPlan) -> Result<Vec<TransferNote>, Failure> {
         // Their keys were sealed by a code, which says more than the hub or an earlier contact.
-        if plan.sealed {
+        if plan.by_key {
             return Ok(Vec::new());
         }
         let pinned = self.pinned(&plan.sources, plan.is_folder())?;
