@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use tokio::runtime;
@@ -12,11 +11,8 @@ use crate::core::nearby::{Ended, FoundHub, Reach};
 use crate::hub::{Access, Hub};
 use crate::io::net::nearby::{Air, Announcement, MDNS_PORT, own_places, search};
 use crate::protocol::code::Nameplate;
-use crate::protocol::limits::LINK_HOSTS;
+use crate::protocol::limits::{CODES_NEARBY, LINK_HOSTS};
 use crate::protocol::{Code, ErrorCode, Failure, HostPort, JoinLink, PublicKey, TransportChoice};
-
-/// The numbers of codes at hubs that somebody's `send` is: whoever types one without a host means this network.
-const NUMBERS: RangeInclusive<Nameplate> = 1_000..=9_999;
 
 /// Where tests announce and look: `loopback` or `loopback:PORT`, and then nothing of it leaves this machine.
 const NEARBY: &str = "POTLUCK_NEARBY";
@@ -29,7 +25,7 @@ const NAMED: usize = 4;
 
 /// Whether a code that was typed without a host is looked for in this network.
 pub(in crate::cli) fn is_for_this_network(code: &Code) -> bool {
-    NUMBERS.contains(&code.nameplate())
+    CODES_NEARBY.contains(&code.nameplate())
 }
 
 /// A hub for as long as one `send` runs: in this process and in memory, for the sender and for guests who know the code.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::environment::potluck;
+use super::scene::welcomed;
 use super::*;
 
 /// More than one chunk, and more than is under way at once.
