@@ -21,7 +21,7 @@ const REQUEST_ID: &str = "parcel";
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ParcelArgs {
     /// The hub: a join link, or HOST[:PORT] [default: the one that was joined last]
-    #[arg(long, value_name = "LINK|HOST[:PORT]", env = "POTLUCK_HUB")]
+    #[arg(long, value_name = "LINK|HOST[:PORT]", env = "POTLUCK_HUB", hide_env_values = true)]
     pub(in crate::cli) hub: Option<JoinLink>,
     /// Write events as JSON, one a line, instead of text.
     #[arg(long)]
