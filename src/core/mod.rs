@@ -16,6 +16,7 @@ pub mod flow;
 pub mod happy_eyeballs;
 pub mod hub;
 pub mod link;
+pub mod nearby;
 pub mod outbox;
 pub mod peers;
 pub mod rate;

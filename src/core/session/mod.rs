@@ -161,7 +161,7 @@ impl Session {
             Input::Peer(input) => self.privates.handle(now, cx, &mut self.inbox, &self.replica, input),
             Input::Meet(meet) => meetings::meet(now, cx, meet),
             Input::MeetAt(places) => cx.send_if_in(now, Ask::MeetAt(places)),
-            Input::ParcelPrepared(..) | Input::Listed(..) | Input::TicketFound(..) => {}
+            Input::ParcelPrepared(..) | Input::ParcelHashing(..) | Input::Listed(..) | Input::TicketFound(..) => {}
             Input::Tick => {}
         }
     }
