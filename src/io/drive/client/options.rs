@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::core::LinkConfig;
-use crate::core::session::{AcceptFrom, DownloadConfig, SessionConfig, SessionTimeouts};
+use crate::core::session::{AcceptFrom, Chance, DownloadConfig, Entry, SessionConfig, SessionTimeouts};
 use crate::io::os::clock::Clock;
 use crate::io::state::home::Home;
 use crate::protocol::event::Settings;
@@ -128,12 +128,12 @@ impl ClientOptions {
         }
     }
 
-    /// The settings of the session, for a client with these ports.
-    pub(super) fn session(&self, ports: Ports, seed: u64) -> SessionConfig {
+    /// The settings of the session, for a client with these ports and this key.
+    pub(super) fn session(&self, ports: Ports, key: PublicKey, chance: Chance) -> SessionConfig {
         SessionConfig {
-            name: self.name.clone(),
+            entry: Entry::Named { name: self.name.clone(), password: self.password.clone() },
+            key,
             hub: self.hub.host_port(),
-            password: self.password.clone(),
             follow: self.follow,
             inbox: self.inbox,
             invite: self.hub.invite.clone(),
@@ -152,7 +152,7 @@ impl ClientOptions {
             },
             settings: self.settings(ports),
             epoch: self.clock.epoch(),
-            seed,
+            chance,
         }
     }
 

@@ -114,6 +114,9 @@ impl FetchPrep {
     /// Takes the sources out of a plan whose key is not the pinned one, and returns the news of them. If none is left, or
     /// if the plan asks for the file of one of them by name, that is the failure.
     fn check(&self, plan: &mut FetchPlan) -> Result<Vec<TransferNote>, Failure> {
+        if plan.by_key {
+            return Ok(Vec::new());
+        }
         let pinned = self.pinned(&plan.sources, plan.is_folder())?;
         let from = plan.from.as_deref().map(NameKey::of);
         let (mut keeps, mut others, mut last) = (Vec::new(), Vec::new(), None);
