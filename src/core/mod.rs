@@ -17,6 +17,7 @@ pub mod handover;
 pub mod happy_eyeballs;
 pub mod hub;
 pub mod link;
+pub mod nearby;
 pub mod outbox;
 pub mod peers;
 pub mod rate;

@@ -130,7 +130,7 @@ bodies! {
         link: String,
         /// The hub's public key.
         key: PublicKey,
-        /// Who may join: `invite`, `open` or `accounts`.
+        /// Who may join: `invite`, `open` or `accounts`; `only` if it is there for one sender of parcels.
         access: String,
         /// The TCP port on which the hub serves files, if it does.
         #[serde(default, skip_serializing_if = "Option::is_none")]

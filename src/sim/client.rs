@@ -119,6 +119,9 @@ impl Actor {
             Done::Changed(changes) => Input::FilesChanged(changes),
             Done::Verified(task, result) => Input::Verified(task, result),
             Done::Granted(task, result) => Input::Granted(task, result),
+            Done::ParcelPrepared(parcel, result) => Input::ParcelPrepared(parcel, result.map(|parcel| *parcel)),
+            Done::Listed(task, files) => Input::Listed(task, files),
+            Done::TicketFound(task, ticket) => Input::TicketFound(task, ticket),
             Done::Inbox(ref name, ref shown) => Input::InboxOpened(name, shown),
             Done::Transfer(transfer, note) => Input::Transfer(transfer, note),
             Done::Upload(upload, note) => {

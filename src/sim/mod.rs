@@ -7,11 +7,13 @@
 mod agenda;
 mod asked;
 mod client;
+mod content;
 mod disk;
 mod done;
 mod hub_files;
 mod log;
 mod look;
+mod parcels;
 mod peers;
 pub mod reach;
 mod run;

@@ -13,7 +13,7 @@ use crate::protocol::record::NameRecord;
 use crate::protocol::{ErrorCode, Event, Failure, LogLine, Offer, PublicKey, Timestamp, event};
 
 /// How long a local task takes.
-const TASK: Duration = Duration::from_micros(500);
+pub(super) const TASK: Duration = Duration::from_micros(500);
 
 /// The revision up to which [`Sim::offered_at`] remembers the table.
 const REMEMBERED: u64 = 10_000;
@@ -169,11 +169,16 @@ impl Sim {
     fn do_for_client(&mut self, client: usize, output: Output) {
         let soon = self.now + TASK;
         match output {
-            Output::PrepareParcel { .. }
-            | Output::ServeParcel(..)
-            | Output::DropParcel(_)
-            | Output::FetchListing(..) => {}
-            Output::FindTicket(..) | Output::KeepTicket(_) | Output::DropTicket(_) => {}
+            Output::PrepareParcel { parcel, paths, stream } => self.prepare_parcel(client, parcel, &paths, stream),
+            Output::ServeParcel(parcel, key, name) => self.actors[client].disk.parcels.admit(parcel, key, name),
+            Output::DropParcel(parcel) => self.actors[client].disk.parcels.drop(parcel),
+            Output::FetchListing(task, plan) => self.fetch_listing(client, task, &plan),
+            Output::FindTicket(task, code) => {
+                let ticket = self.actors[client].disk.parcels.ticket(&code);
+                self.later(soon, Happening::Local(client, Done::TicketFound(task, ticket)));
+            }
+            Output::KeepTicket(ticket) => self.actors[client].disk.parcels.keep(*ticket),
+            Output::DropTicket(code) => self.actors[client].disk.parcels.forget(&code),
             Output::Tell(mut line) => {
                 let actor = &mut self.actors[client];
                 assert_eq!(actor.asked.mistake(&line), None);

@@ -87,7 +87,10 @@ impl Hub {
             None if decide::wants_invite(&self.base.journal.state, &self.base.config.access, &key) => {
                 return self.look_up_invite(now, conn, key, hello);
             }
-            None => self.admit(now, key, address.ip(), &hello, None)?,
+            None => {
+                decide::may_connect(&self.base.config.access, &key)?;
+                self.admit(now, key, address.ip(), &hello, None)?
+            }
         };
         self.attach(now, id, conn, address, &hello, resumed.is_some())
     }

@@ -169,6 +169,7 @@ impl Session {
             Input::ParcelPrepared(parcel, result) => {
                 self.parcels.prepared(now, cx, &mut self.transfers, parcel, result)
             }
+            Input::ParcelHashing(parcel, progress) => self.parcels.hashing(now, cx, parcel, progress),
             Input::Listed(task, result) => self.parcels.listed(now, cx, &mut self.transfers, task, result),
             Input::TicketFound(task, ticket) => self.parcels.ticket_found(now, cx, &mut self.transfers, task, ticket),
             Input::Tick => {}

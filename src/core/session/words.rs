@@ -195,6 +195,8 @@ pub enum Input<'a> {
     MeetAt(MeetAt),
     /// The files of the parcel with this number are hashed; nobody can fetch them yet.
     ParcelPrepared(u64, Result<Parcel, Failure>),
+    /// Progress of hashing the files of the parcel with this number.
+    ParcelHashing(u64, event::OfferProgress),
     /// The listing of a parcel that the task of this number has fetched: its files.
     Listed(u64, Result<Vec<Content>, Failure>),
     /// What this machine has kept of a code, for the task of this number.

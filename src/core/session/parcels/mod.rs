@@ -102,6 +102,13 @@ impl Parcels {
         sends.prepared(&mut hands, parcel, result);
     }
 
+    /// Progress of hashing the files of a parcel of ours.
+    pub(super) fn hashing(&self, now: Time, cx: &mut Context, parcel: u64, progress: event::OfferProgress) {
+        if let Some(id) = self.sends.id_of(parcel) {
+            cx.tell_for(now, id, false, progress);
+        }
+    }
+
     /// The listing of a parcel has arrived.
     pub(super) fn listed(
         &mut self,

@@ -8,7 +8,7 @@ use super::send::{End, Send};
 use super::{Hands, of_hub};
 use crate::core::session::Output;
 use crate::core::session::context::Context;
-use crate::core::session::pending::Pending;
+use crate::core::session::pending::{Pending, RequestId};
 use crate::core::time::Time;
 use crate::protocol::code::Nameplate;
 use crate::protocol::limits::{CODE_ADMITTED, CODES_EACH, PARCEL_TEXT};
@@ -150,6 +150,11 @@ impl Sends {
     /// The hub is back, and remembers.
     pub(super) fn hub_is_back(&mut self, now: Time) {
         self.open.values_mut().for_each(|send| send.hub_is_back(now));
+    }
+
+    /// The request of a parcel.
+    pub(super) fn id_of(&self, parcel: u64) -> Option<RequestId> {
+        self.open.get(&parcel).map(|send| send.pending.id.clone())
     }
 
     /// Whether one has this number.

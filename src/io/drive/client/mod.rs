@@ -7,6 +7,7 @@ mod meetings;
 mod messages;
 mod observer;
 mod options;
+mod parcels;
 mod peers;
 mod reach;
 mod transfers;
@@ -16,7 +17,6 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -39,13 +39,14 @@ use crate::io::transfer::{Control, DataServer, LocalPeer, Rates, TokenBucket, Up
 use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::name::HUB;
 use crate::protocol::{Code, EventLine, Failure, PublicKey};
+use parcels::Parcels;
 use peers::PeerPort;
 use verify::{Verifying, complain, verified_at};
 
 use messages::Later;
 pub use messages::{ConnBox, Message, Reporting, mailbox};
 pub use observer::{Observer, UNREAD};
-pub use options::{ClientOptions, ClientTimeouts, Folders, Ports, TransferOptions, UserInput};
+pub use options::{ClientOptions, ClientTimeouts, Folders, Ports, TransferOptions, UserInput, Who};
 pub use reach::reach;
 
 /// A running client.
@@ -73,6 +74,7 @@ struct Serving {
     /// Cancels the hashing in progress.
     hashing: Cancel,
     server: DataServer,
+    parcels: Parcels,
 }
 
 /// The connection to the hub.
@@ -99,7 +101,7 @@ struct Fetching {
 }
 
 impl<W: Observer> ClientDriver<W> {
-    /// Opens the port for files (at `reach` if only this machine needs to reach it) and prepares everything. `watch` is
+    /// Opens the port for files (at `reach` if only this machine needs to reach it, and `options` do not say otherwise) and prepares everything. `watch` is
     /// called when the replica has changed.
     ///
     /// # Errors
@@ -111,11 +113,12 @@ impl<W: Observer> ClientDriver<W> {
         (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
         watch: W,
     ) -> Result<Self, Failure> {
+        let reach = reach.filter(|_| !options.ports.everywhere);
         let limit = |rate: Option<u64>| rate.map(TokenBucket::new);
         let rates = Rates { up: limit(options.transfers.up), down: limit(options.transfers.down) };
         let seed = crate::io::os::clock::random().map_err(Failure::internal)?;
         let reacher = meetings::open(seed, sender.clone());
-        let identity = options.folders.home.identity(&options.name)?;
+        let identity = options.who.identity(&options.folders.home)?;
         let key = identity.key;
         let local = LocalPeer::new(identity).limited(rates).reaching(reacher.clone());
         let contents = ContentStore::default();
@@ -134,7 +137,7 @@ impl<W: Observer> ClientDriver<W> {
             let _ = watching.blocking_send(Message::FilesChanged(changes));
         });
         let peers = PeerPort::open(options.ports.link, reach, &local, sender.clone())?;
-        let ports = Ports { files: server.port(), link: peers.port() };
+        let ports = Ports { files: server.port(), link: peers.port(), ..options.ports };
         let secrets = crate::io::os::clock::random_bytes().map_err(Failure::internal)?;
         let config = options.session(ports, key, Chance { seed, secrets });
         let code = options.hub.code.clone();
@@ -146,7 +149,7 @@ impl<W: Observer> ClientDriver<W> {
             messages,
             printed,
             watch,
-            serving: Serving { contents, offers, hashing: Cancel::default(), server },
+            serving: Serving { contents, offers, hashing: Cancel::default(), server, parcels: Parcels::default() },
             peers,
             hub: HubSocket {
                 key: options.hub_key.or(options.hub.key),
@@ -238,6 +241,10 @@ impl<W: Observer> ClientDriver<W> {
             Message::Dir(task, result) => self.handle(Input::DirChecked(task, result)),
             Message::Hashed(task, result) => self.handle(Input::Hashed(task, result)),
             Message::Hashing(task, progress) => self.handle(Input::Hashing(task, progress)),
+            Message::ParcelPrepared(parcel, ready) => self.parcel_prepared(parcel, ready),
+            Message::ParcelHashing(parcel, progress) => self.handle(Input::ParcelHashing(parcel, progress)),
+            Message::Listed(task, files) => self.listed(task, files),
+            Message::TicketFound(task, ticket) => self.handle(Input::TicketFound(task, ticket)),
             Message::Granted(task, result) => self.handle(Input::Granted(task, result)),
             Message::Verified(task, result) => self.handle(Input::Verified(task, result)),
             Message::FilesChanged(changes) => self.handle(Input::FilesChanged(changes)),
@@ -266,7 +273,7 @@ impl<W: Observer> ClientDriver<W> {
         self.notice_own_address(reached);
         let hub = &self.options.hub;
         let named = self.options.hub_key.is_some() || hub.key.is_some() || hub.code.is_some();
-        if self.hub.key.replace(key) != Some(key) || named {
+        if (self.hub.key.replace(key) != Some(key) || named) && !self.options.passing {
             // Only for the host that was reached: a link can name hosts of others, whose pins are not its to change.
             // Without a pin, another key would not be noticed the next time, so the user must be told.
             if let Err(failure) = self.options.folders.home.pins().pin_hub(host, key) {
@@ -305,11 +312,13 @@ impl<W: Observer> ClientDriver<W> {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Tell(line) => self.tell(*line),
-            Output::PrepareParcel { .. }
-            | Output::ServeParcel(..)
-            | Output::DropParcel(_)
-            | Output::FetchListing(..) => {}
-            Output::FindTicket(..) | Output::KeepTicket(_) | Output::DropTicket(_) => {}
+            Output::PrepareParcel { parcel, paths, stream } => self.prepare_parcel(parcel, paths, stream),
+            Output::ServeParcel(parcel, key, name) => self.serving.contents.admit(parcel, key, name),
+            Output::DropParcel(parcel) => self.drop_parcel(parcel),
+            Output::FetchListing(task, plan) => self.fetch_listing(task, plan),
+            Output::FindTicket(task, code) => self.find_ticket(task, code),
+            Output::KeepTicket(ticket) => self.keep_ticket(&ticket),
+            Output::DropTicket(code) => self.drop_ticket(&code),
             Output::OpenInbox(name) => self.open_inbox(name),
             Output::Shown(name, shown) => self.remember(&name, &shown),
             Output::Connect => self.connect(),
@@ -350,7 +359,7 @@ impl<W: Observer> ClientDriver<W> {
             Output::Revoke(hash, to) => self.serving.contents.revoke(&hash, &to),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
             Output::Whereabouts(whereabouts) => {
-                for control in self.fetching.running.values() {
+                for control in self.fetching.running.values().chain(self.serving.parcels.listings()) {
                     whereabouts.iter().for_each(|(key, address)| control.whereabouts(*key, *address));
                 }
             }
@@ -384,23 +393,5 @@ impl<W: Observer> ClientDriver<W> {
 
     fn flush(&self) {
         self.with_hub(Outgoing::flush);
-    }
-
-    /// Lets transfers that were broken off put down what they have, and goodbyes reach those whom they are for.
-    async fn wait_for_transfers(&mut self) {
-        self.stop_hashing();
-        let over = async {
-            while !self.fetching.running.is_empty() {
-                match self.messages.recv().await {
-                    Some(Message::Transfer(transfer, TransferNote::Completed { .. } | TransferNote::Failed(_))) => {
-                        self.fetching.running.remove(&transfer);
-                    }
-                    Some(_) => {}
-                    None => return,
-                }
-            }
-        };
-        let _ = tokio::time::timeout(Duration::from_secs(2), over).await;
-        self.peers.flush_goodbyes().await;
     }
 }

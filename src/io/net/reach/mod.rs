@@ -28,6 +28,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
 
 pub use reacher::Reacher;
+pub(super) use surroundings::look_around;
 pub use switchboard::{Serve, Target, ToHub};
 pub use talk::{TalkProving, welcome, welcome_config};
 
