@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::protocol::code::OWN_NAMEPLATES;
 use crate::protocol::event;
-use crate::protocol::limits::CODES_NEARBY;
 use crate::protocol::parcel::ParcelKind;
 
 use super::escape::escape;
@@ -35,7 +35,7 @@ pub(super) fn ready(body: &event::ParcelReady, style: Style) -> String {
 
 /// Whether the code is one of a hub that its sender is.
 fn is_nearby(code: &str) -> bool {
-    code.split('-').next().and_then(|number| number.parse().ok()).is_some_and(|number| CODES_NEARBY.contains(&number))
+    code.split('-').next().and_then(|number| number.parse().ok()).is_some_and(|number| OWN_NAMEPLATES.contains(&number))
 }
 
 /// Somebody has typed the code.
