@@ -193,6 +193,7 @@ impl Session {
                 self.cx.tell(now, event::OfferChanged { offers: Vec::new(), withdrawn: files, revision });
             }
             (Origin::Change, event) => self.cx.tell(now, event::Error::from(refusal(event))),
+            (Origin::Seek(name), _) => self.privates.sought(now, &mut self.cx, &mut self.inbox, &self.replica, &name),
             (Origin::Forgotten, _) => {}
             (Origin::User(pending), event) => self.user_answered(now, *pending, event),
             (Origin::Enter | Origin::Return, _) => {}

@@ -249,7 +249,6 @@ impl<W: Observer> ClientDriver<W> {
 
 /// Rewrites a failure of the transport, which speaks of a hub, for a peer.
 fn unreached(name: &str, failure: &Failure) -> Failure {
-    let said = &failure.message;
     if failure.code == ErrorCode::HubKeyChanged {
         return Failure::new(
             ErrorCode::PeerKeyChanged,
@@ -258,11 +257,24 @@ fn unreached(name: &str, failure: &Failure) -> Failure {
         .hint("Somebody else has their address by now, or is in between: ask again when they are back.");
     }
     if failure.code == ErrorCode::WrongProtocol {
-        let message = format!("Something else than {name} answers on a direct connection: {said}.");
+        let message = format!("Something else than {name} answers on a direct connection. {}", failure.message);
         return Failure::new(ErrorCode::PeerUnreachable, message)
             .hint("Ask again when they are back; `message` reaches them through the hub.");
     }
-    let message = format!("{name} does not answer on a direct connection: {said}.");
+    let message = format!("{name} does not answer on a direct connection. {}", failure.message);
     Failure::new(ErrorCode::PeerUnreachable, message)
         .hint("Ask again when they are back; `message` reaches them through the hub.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_reached_is_told_in_whole_sentences() {
+        let said = "10.0.0.1:7755 cannot be reached: nothing listens there (refused).";
+        let told = unreached("dora", &Failure::new(ErrorCode::HubUnreachable, said));
+        assert_eq!(told.code, ErrorCode::PeerUnreachable);
+        assert_eq!(told.message, format!("dora does not answer on a direct connection. {said}"));
+    }
 }
