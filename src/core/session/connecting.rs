@@ -117,6 +117,9 @@ impl Session {
         match lost {
             Some(lost) if !fresh => {
                 self.cx.tell(now, event::HubBack { resumed: true, away: (now - lost.since).as_millis() as u64 });
+                if !self.cx.uplink.is_entering() {
+                    self.meetings.hub_is_back(now, &mut self.cx, false);
+                }
             }
             lost => self.enter(now, lost),
         }

@@ -59,6 +59,7 @@ use context::Context;
 use ending::Ending;
 use inbox::Inbox;
 pub use inbox::{is_private, number_of};
+use meetings::Meetings;
 pub use notes::{FilesChanged, Hashed, MeetingNews, Offering, UploadNote};
 use offers::Offers;
 use pending::{Pending, RequestId, Waiting};
@@ -79,6 +80,7 @@ pub struct Session {
     transfers: Transfers,
     inbox: Inbox,
     privates: Privates,
+    meetings: Meetings,
     replica: Replica,
     ending: Ending,
     timers: Timers<Timer>,
@@ -94,6 +96,7 @@ impl Session {
             transfers: Transfers::default(),
             inbox: Inbox::default(),
             privates: Privates::new(config.link, config.epoch),
+            meetings: Meetings::default(),
             replica: Replica::new(config.follow),
             ending: Ending::default(),
             timers: Timers::default(),
@@ -159,7 +162,7 @@ impl Session {
             Input::PrivatesWritten(count) => self.privates.written(now, count),
             Input::PrivateLost(from) => self.privates.lost(now, cx, &mut self.inbox, from),
             Input::Peer(input) => self.privates.handle(now, cx, &mut self.inbox, &self.replica, input),
-            Input::Meet(meet) => meetings::meet(now, cx, meet),
+            Input::Meet(meet) => self.meetings.meet(now, cx, meet),
             Input::MeetAt(places) => cx.send_if_in(now, Ask::MeetAt(places)),
             Input::ParcelPrepared(..) | Input::Listed(..) | Input::TicketFound(..) => {}
             Input::Tick => {}

@@ -5,6 +5,7 @@ mod ends;
 mod files;
 mod hub;
 mod inbox;
+mod meetings;
 mod pipe;
 mod private;
 mod pushes;
@@ -101,6 +102,8 @@ struct Rig {
     shown: Vec<(String, Received)>,
     /// What is to be done with direct connections.
     peers: Vec<PeerOutput>,
+    /// What was said of meetings.
+    meetings: Vec<MeetingNews>,
     /// How often the end was said to wait for a reader.
     unread: u32,
     end: Option<u8>,
@@ -128,6 +131,7 @@ impl Rig {
             opened: Vec::new(),
             shown: Vec::new(),
             peers: Vec::new(),
+            meetings: Vec::new(),
             unread: 0,
             end: None,
         };
@@ -179,7 +183,7 @@ impl Rig {
                     }
                 }
                 Output::Unread => self.unread += 1,
-                Output::Meeting(_) => {}
+                Output::Meeting(news) => self.meetings.push(news),
                 Output::CheckDir(task, _)
                 | Output::Hash(Offering { task, .. })
                 | Output::Grant { task, .. }
