@@ -59,7 +59,10 @@ fn push(asker: &mut Process, giver: &mut Process, best: Route) {
     let pushed = giver.send(json!({"request": "push", "file": "gift", "to": asker.name}));
     let offered = asker.then("push-offered");
     went(&asker.must(json!({"request": "accept", "push": offered["push"]}), "transfer-completed"), best);
-    assert_eq!(giver.answer(pushed)["event"], "transfer-completed");
+    let given = giver.answer(pushed);
+    assert_eq!(given["event"], "transfer-completed");
+    let way: Route = serde_json::from_value(given["route"].clone()).unwrap();
+    assert!(way >= best, "the best way should be {best}: {given}");
     assert!(asker.place.got("gift") == bytes, "gift has other bytes");
 }
 

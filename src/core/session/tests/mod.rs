@@ -26,7 +26,7 @@ use crate::protocol::limits::{MAX_TRANSFERS, PUSH_PATIENCE};
 use crate::protocol::to_json;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::wire::Received;
-use crate::protocol::{Content, ContentHash, Event, EventLine, Id, PublicKey, Timestamp, event};
+use crate::protocol::{Content, ContentHash, Event, EventLine, Id, PublicKey, Route, Timestamp, event};
 use crate::sim::Asked;
 
 const SONG: &str = r#"{"file":"song","size":5,"hash":"0000000000000000000000000000000000000000000000000000000000000000","chunk_size":1048576,"chunks":1"#;

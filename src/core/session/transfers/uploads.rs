@@ -83,7 +83,7 @@ impl ShownUploads {
 
 impl Transfers {
     pub(in crate::core::session) fn upload_note(&mut self, now: Time, cx: &mut Context, upload: u64, note: UploadNote) {
-        if let UploadNote::Started { peer, file, size, hash } = note {
+        if let UploadNote::Started { peer, file, size, hash, route } = note {
             let (transfer, pending, push) = match self.take_giving(&peer, hash) {
                 Some((transfer, pending, push)) => (transfer, Some(pending), push),
                 // Pushes are always told; of other uploads, as many as a user can read.
@@ -91,7 +91,8 @@ impl Transfers {
                 None => return,
             };
             let untold = self.uploads.untold(&peer);
-            let running = Running { pending, push, ..Running::new(now, Direction::Up, (file, peer), size, hash) };
+            let mut running = Running { pending, push, ..Running::new(now, Direction::Up, (file, peer), size, hash) };
+            running.goes(route);
             self.uploads.insert(upload, transfer);
             cx.tell_for(now, running.id(), false, running.started(transfer, None, untold));
             self.running.entry(transfer).or_insert(running).begin(now, 0);
@@ -101,6 +102,7 @@ impl Transfers {
         let Some(running) = self.running.get_mut(&transfer) else { return };
         match note {
             UploadNote::Started { .. } => {}
+            UploadNote::Way(route) => running.goes(route),
             UploadNote::Progress(bytes) => {
                 let (event, id) = (running.progress(transfer, now, bytes), running.id());
                 cx.tell_for(now, id, false, event);
