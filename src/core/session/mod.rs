@@ -139,6 +139,7 @@ impl Session {
             Input::EndOfInput => self.end_of_input(now),
             Input::Interrupt(code) => self.interrupt(now, code),
             Input::Invited(secret) => self.cx.config.invite = Some(secret),
+            Input::AddressChanged => cx.uplink.probe(now),
             Input::Connected => self.connected(now),
             Input::ConnectFailed(failure) => self.connect_failed(now, failure),
             Input::HubLine(line) => self.hub_line(now, line),

@@ -1,6 +1,6 @@
 //! Meetings: what the hub says of them, and who serves what others ask for.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -38,14 +38,6 @@ pub(super) fn find_hub(reacher: &Reacher, reached: SocketAddr, hosts: Vec<HostPo
         }
         reacher.hub_is_also_at(reached, &others);
     });
-}
-
-/// The address of this machine from which it reaches the hub; `None` if there is no way there.
-pub(super) fn own_address(hub: SocketAddr) -> Option<IpAddr> {
-    let any: IpAddr = if hub.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    // Nothing is sent: the system only says which way it would take.
-    let socket = UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(hub).map(|()| socket)).ok()?;
-    Some(socket.local_addr().ok()?.ip())
 }
 
 /// Who serves a meeting that another client has asked for: only what it may have from us is worth coming for.

@@ -68,7 +68,7 @@ pub(super) struct Switchboard {
 struct State {
     /// Where the hub takes TCP connections: where it was reached, and an address of the other family, if it has any.
     hub: Vec<SocketAddr>,
-    /// Where this machine stood when it was first asked since the hub was reached.
+    /// Where this machine stood when it was first asked since the hub was reached, or since our address changed.
     surroundings: Option<Arc<Surroundings>>,
     rng: Rng,
     next_ask: u64,
@@ -102,6 +102,10 @@ impl Switchboard {
     pub(super) fn set_hub(&self, address: SocketAddr) {
         let mut state = self.state();
         (state.hub, state.surroundings) = (vec![address], None);
+    }
+
+    pub(super) fn forget_surroundings(&self) {
+        self.state().surroundings = None;
     }
 
     /// An address of the other family, unless the hub is reached elsewhere by now.
