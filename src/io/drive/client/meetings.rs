@@ -51,7 +51,7 @@ pub(super) fn serve_at(
     match met.purpose {
         _ if met.ask.is_some() => None,
         Purpose::Content(hash) if door.offers(&met.peer, &hash) => {
-            Some(Arc::new(move |tcp, peer, route| door.admit(tcp, peer, route)))
+            Some(Arc::new(move |tcp, peer, route, served| door.admit(tcp, peer, route, served)))
         }
         Purpose::Content(hash) => {
             tracing::debug!(peer = %met.peer, %hash, "a meeting for something that is not theirs");

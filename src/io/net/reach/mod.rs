@@ -27,6 +27,7 @@ use std::future::Future;
 use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
 
+pub use lines::Served;
 pub use reacher::Reacher;
 pub use switchboard::{Serve, Target, ToHub};
 pub use talk::{TalkProving, welcome, welcome_config};
