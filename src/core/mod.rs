@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod fetch;
 pub mod few;
 pub mod flow;
+pub mod handover;
 pub mod happy_eyeballs;
 pub mod hub;
 pub mod link;

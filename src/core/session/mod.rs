@@ -16,6 +16,7 @@
 //! | `offers` | the offered files and folders, and their changes on disk |
 //! | `transfers` | downloads, uploads, pushes in both directions |
 //! | `inbox` | messages on their way to the user, `focus`, blocks |
+//! | `parcels` | what is sent and received by short codes |
 //! | `privates` | direct connections and the requests about them |
 //! | `verified` | whom the user has verified, and the alarm when one of them shows another key |
 //! | `replica` | the copy of the table and the roster |
@@ -34,6 +35,7 @@ mod meetings;
 mod notes;
 mod offers;
 mod paged_answer;
+mod parcels;
 mod pending;
 mod pending_offer;
 mod privates;
@@ -53,7 +55,6 @@ use super::time::Time;
 use super::timers::Timers;
 pub use crate::core::fetch::TransferNote;
 use crate::protocol::line::BadLine;
-use crate::protocol::wire::Ask;
 use crate::protocol::{At, ErrorCode, Failure, Request, RequestLine, Speaker};
 use context::Context;
 use ending::Ending;
@@ -61,13 +62,14 @@ use inbox::Inbox;
 pub use inbox::{is_private, number_of};
 pub use notes::{FilesChanged, Hashed, MeetingNews, Offering, UploadNote};
 use offers::Offers;
+use parcels::Parcels;
 use pending::{Pending, RequestId, Waiting};
 use privates::Privates;
 use queue::Queue;
 pub use replica::Replica;
 use timers::Timer;
 use transfers::Transfers;
-pub use words::{AcceptFrom, DownloadConfig, Input, Output, SessionConfig, SessionTimeouts};
+pub use words::{AcceptFrom, Chance, DownloadConfig, Entry, Input, Output, SessionConfig, SessionTimeouts};
 
 /// The client's machine. See the [module](self).
 pub struct Session {
@@ -78,6 +80,7 @@ pub struct Session {
     offers: Offers,
     transfers: Transfers,
     inbox: Inbox,
+    parcels: Parcels,
     privates: Privates,
     replica: Replica,
     ending: Ending,
@@ -93,6 +96,7 @@ impl Session {
             offers: Offers::new(config.settings.dir.clone()),
             transfers: Transfers::default(),
             inbox: Inbox::default(),
+            parcels: Parcels::new(config.key, config.chance.secrets),
             privates: Privates::new(config.link, config.epoch),
             replica: Replica::new(config.follow),
             ending: Ending::default(),
@@ -111,6 +115,7 @@ impl Session {
         self.cx.uplink.asks_mut().watch_oldest(now);
         self.fire_timers(now);
         self.transfers.announce(now, &mut self.cx);
+        self.parcels.go_on(now, &mut self.cx, &mut self.transfers);
         self.offers.tell_changes(now, &mut self.cx, self.queue.is_working());
         self.queue.watch_hashing(now);
         self.end_pushes(now);
@@ -159,9 +164,14 @@ impl Session {
             Input::PrivatesWritten(count) => self.privates.written(now, count),
             Input::PrivateLost(from) => self.privates.lost(now, cx, &mut self.inbox, from),
             Input::Peer(input) => self.privates.handle(now, cx, &mut self.inbox, &self.replica, input),
-            Input::Meet(meet) => meetings::meet(now, cx, meet),
-            Input::MeetAt(places) => cx.send_if_in(now, Ask::MeetAt(places)),
-            Input::ParcelPrepared(..) | Input::ParcelHashing(..) | Input::Listed(..) | Input::TicketFound(..) => {}
+            Input::Meet(meet) => meetings::meet(now, cx, &self.parcels, meet),
+            Input::MeetAt(places) => meetings::meet_at(now, cx, &self.parcels, places),
+            Input::ParcelPrepared(parcel, result) => {
+                self.parcels.prepared(now, cx, &mut self.transfers, parcel, result)
+            }
+            Input::ParcelHashing(parcel, progress) => self.parcels.hashing(now, cx, parcel, progress),
+            Input::Listed(task, result) => self.parcels.listed(now, cx, &mut self.transfers, task, result),
+            Input::TicketFound(task, ticket) => self.parcels.ticket_found(now, cx, &mut self.transfers, task, ticket),
             Input::Tick => {}
         }
     }
@@ -210,6 +220,7 @@ impl Session {
             Timer::Peers => self.privates.next_timeout(),
             Timer::Places => self.transfers.places_due(),
             Timer::Goodbye => self.ending.goodbye_due(),
+            Timer::Parcels => self.parcels.next_timeout(&self.cx).filter(later),
             Timer::Answer => uplink.answer_due().filter(|_| !self.ending.is_leaving()),
             Timer::Hashing => self.queue.hold_ends(),
             Timer::RequestsWait => self.requests_wait_until().filter(later),
@@ -252,6 +263,7 @@ impl Session {
             Timer::Unread => self.say_unread(),
             // These are checked after every input, so a tick is enough.
             Timer::Answer | Timer::Hashing | Timer::RequestsWait | Timer::EndWaits | Timer::UntakenPushes => {}
+            Timer::Parcels => {}
         }
     }
 

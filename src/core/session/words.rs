@@ -54,15 +54,40 @@ pub struct DownloadConfig {
     pub accept_from: AcceptFrom,
 }
 
+/// How a session is at the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// In the roster, under a name.
+    Named {
+        /// The name to register under.
+        name: String,
+        /// The account's password, if the session must log in.
+        password: Option<Password>,
+    },
+    /// Without a name, in no roster: a member of the hub, for parcels.
+    Member,
+    /// Without a name, and no member of the hub: to receive a parcel, and nothing else.
+    Guest,
+}
+
+/// What is different in each run of the program.
+#[derive(Debug, Clone, Copy)]
+pub struct Chance {
+    /// The seed of what may be guessed: the jitter of reconnecting, the name of this run.
+    pub seed: u64,
+    /// The seed of what nobody else may know: the words of codes.
+    pub secrets: [u8; 32],
+}
+
 /// The settings of a session.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
-    /// The name to register under.
-    pub name: String,
+    /// How the session is at the hub.
+    pub entry: Entry,
+    /// Our key, which the hub and others see.
+    pub key: PublicKey,
     /// The hub's address, as it is shown to the user.
     pub hub: String,
-    /// The account's password, if the session must log in.
-    pub password: Option<Password>,
     /// How the table and the roster are followed.
     pub follow: Follows,
     /// Whether to take messages. Otherwise they stay at the hub for the next time.
@@ -83,8 +108,26 @@ pub struct SessionConfig {
     pub settings: Settings,
     /// The calendar time at time 0.
     pub epoch: Timestamp,
-    /// The seed for the jitter of reconnecting.
-    pub seed: u64,
+    /// What is different in each run.
+    pub chance: Chance,
+}
+
+impl SessionConfig {
+    /// The name to register under, if there is to be one.
+    pub fn name(&self) -> Option<&str> {
+        match &self.entry {
+            Entry::Named { name, .. } => Some(name),
+            Entry::Member | Entry::Guest => None,
+        }
+    }
+
+    /// The account's password, if the session must log in.
+    pub fn password(&self) -> Option<&Password> {
+        match &self.entry {
+            Entry::Named { password, .. } => password.as_ref(),
+            Entry::Member | Entry::Guest => None,
+        }
+    }
 }
 
 /// The inputs of a session.

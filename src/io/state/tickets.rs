@@ -92,7 +92,7 @@ mod tests {
         let content = ParcelContent::Text("soup".into());
         let (kind, name) = (ParcelKind::Text, "a text".to_owned());
         let parcel = Parcel { kind, name, files: 0, size: 4, content, addresses: Vec::new(), port: 0 };
-        Ticket { code: Code::new(number, 77), sender: PublicKey([2; 32]), parcel }
+        Ticket { code: Code::new(number, 77), sender: PublicKey([2; 32]), parcel, resumption: [3; 32].into() }
     }
 
     #[test]

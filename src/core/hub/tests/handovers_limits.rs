@@ -32,11 +32,11 @@ fn exchange(
     let nameplate = made.nameplate();
     let binding = Binding { nameplate, typist: PublicKey([guest.1; 32]), maker: PublicKey([1; 32]), exporter: None };
     let mut secrets = Secrets::new([5; 32]);
-    let (typist, share) = Typist::start(typed, binding, &mut secrets);
+    let (typist, share) = Typist::start(typed, &mut secrets);
     let talk = rig.knock_with(guest.0, nameplate, &format!(r#","share":"{}""#, hex(&share)))?;
     let (maker, share) = Maker::answer(made, &binding, &last_said(rig, sender), &mut secrets).unwrap();
     rig.says(sender, talk, &hex(&share));
-    let (_, confirmation) = typist.confirm(&last_said(rig, guest.0)).unwrap();
+    let (_, confirmation) = typist.confirm(&binding, &last_said(rig, guest.0)).unwrap();
     rig.says(guest.0, talk, &hex(&confirmation));
     match maker.finish(&last_said(rig, sender)) {
         Ok((confirmation, _)) => {

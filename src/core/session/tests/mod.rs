@@ -5,6 +5,7 @@ mod ends;
 mod files;
 mod hub;
 mod inbox;
+mod parcels;
 mod pipe;
 mod private;
 mod pushes;
@@ -14,10 +15,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::uplink::HubConnection;
 use super::*;
+use crate::core::fetch::FetchPlan;
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, PeerOutput};
 use crate::protocol::event::Settings;
@@ -34,9 +37,9 @@ const KEY: &str = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
 fn config() -> SessionConfig {
     SessionConfig {
         follow: Default::default(),
-        name: "anna".into(),
+        entry: Entry::Named { name: "anna".into(), password: None },
+        key: PublicKey([7; 32]),
         hub: "hub.example:7755".into(),
-        password: None,
         inbox: false,
         invite: None,
         link: LinkConfig::client(),
@@ -63,7 +66,7 @@ fn config() -> SessionConfig {
             accept_from: Vec::new(),
         },
         epoch: Timestamp(0),
-        seed: 1,
+        chance: Chance { seed: 1, secrets: [1; 32] },
     }
 }
 
@@ -92,6 +95,9 @@ struct Rig {
     connects: usize,
     tasks: Vec<u64>,
     fetches: Vec<u64>,
+    plans: Vec<Arc<FetchPlan>>,
+    /// What is to be done for parcels, and where their senders are.
+    parcels: Vec<Output>,
     cancelled: Vec<u64>,
     unserved: Vec<String>,
     /// Who may fetch from us.
@@ -122,6 +128,8 @@ impl Rig {
             connects: 0,
             tasks: Vec::new(),
             fetches: Vec::new(),
+            plans: Vec::new(),
+            parcels: Vec::new(),
             cancelled: Vec::new(),
             unserved: Vec::new(),
             may_fetch: BTreeMap::new(),
@@ -163,8 +171,12 @@ impl Rig {
         while let Some(output) = self.session.poll(self.now) {
             assert_eq!(self.end, None, "the end is the last of all");
             match output {
-                Output::PrepareParcel { .. } | Output::ServeParcel(..) | Output::DropParcel(_) => {}
-                Output::FetchListing(..) | Output::FindTicket(..) | Output::KeepTicket(_) | Output::DropTicket(_) => {}
+                parcel @ (Output::PrepareParcel { .. } | Output::ServeParcel(..) | Output::DropParcel(_)) => {
+                    self.parcels.push(parcel);
+                }
+                ticket @ (Output::FindTicket(..) | Output::KeepTicket(_) | Output::DropTicket(_)) => {
+                    self.parcels.push(ticket);
+                }
                 Output::Tell(line) if matches!(line.event, Event::Withheld(_)) => self.withheld += 1,
                 Output::Tell(line) => {
                     assert_eq!(self.requests.mistake(&line), None);
@@ -184,7 +196,11 @@ impl Rig {
                 | Output::Hash(Offering { task, .. })
                 | Output::Grant { task, .. }
                 | Output::Verify { task, .. } => self.tasks.push(task),
-                Output::Fetch(transfer, _) => self.fetches.push(transfer),
+                Output::Fetch(transfer, plan) => {
+                    self.fetches.push(transfer);
+                    self.plans.push(plan);
+                }
+                places @ (Output::Whereabouts(_) | Output::FetchListing(..)) => self.parcels.push(places),
                 Output::CancelFetch(transfer) => self.cancelled.push(transfer),
                 Output::Peers(peers) => self.may_fetch = peers.into_iter().flatten().collect(),
                 Output::PeersChanged(changes) => {
@@ -200,8 +216,7 @@ impl Rig {
                 | Output::Say(_)
                 | Output::PeersLeft(_)
                 | Output::Revoke(..)
-                | Output::Sources(..)
-                | Output::Whereabouts(_) => {}
+                | Output::Sources(..) => {}
                 Output::CancelUpload(_) => {}
             }
         }

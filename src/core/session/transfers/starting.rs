@@ -141,6 +141,11 @@ impl Transfers {
             ..Running::new(now, Direction::Down, (plan.name.clone(), peer), plan.wanted_size(), plan.hash)
         };
         self.numbers.reserve(transfer);
+        self.enqueue(now, cx, transfer, plan, running);
+    }
+
+    /// Puts a download with this number at the end of the queue, and begins it if it may run.
+    pub(super) fn enqueue(&mut self, now: Time, cx: &mut Context, transfer: u64, plan: FetchPlan, running: Running) {
         self.downloads.push(transfer, running.hash);
         self.running.insert(transfer, Running { queued: Some(Arc::new(plan)), ..running });
         self.begin_queued(now, cx);

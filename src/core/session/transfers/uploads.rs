@@ -44,6 +44,11 @@ impl ShownUploads {
         self.transfers.iter().find(|(_, of)| **of == transfer).map(|(upload, _)| *upload)
     }
 
+    /// Nothing more is told of the upload with this number of its transfer.
+    pub(super) fn forget(&mut self, transfer: u64) {
+        self.transfers.retain(|_, of| *of != transfer);
+    }
+
     fn insert(&mut self, upload: u64, transfer: u64) {
         self.transfers.insert(upload, transfer);
     }
@@ -91,7 +96,9 @@ impl Transfers {
                 None => return,
             };
             let untold = self.uploads.untold(&peer);
-            let running = Running { pending, push, ..Running::new(now, Direction::Up, (file, peer), size, hash) };
+            let parcel = self.parcels.request_of(&peer);
+            let running =
+                Running { pending, push, parcel, ..Running::new(now, Direction::Up, (file, peer), size, hash) };
             self.uploads.insert(upload, transfer);
             cx.tell_for(now, running.id(), false, running.started(transfer, None, untold));
             self.running.entry(transfer).or_insert(running).begin(now, 0);
@@ -113,7 +120,7 @@ impl Transfers {
                 given(now, cx, &running);
                 match running.pending {
                     Some(pending) => cx.finish(now, pending.id, event),
-                    None => cx.tell(now, event),
+                    None => cx.tell_for(now, running.parcel.unwrap_or_default(), false, event),
                 }
             }
             UploadNote::Failed(failure) => {

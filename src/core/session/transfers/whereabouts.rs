@@ -27,10 +27,13 @@ impl Transfers {
                 Presence::Away | Presence::Offline => {}
             }
         }
+        // Whoever sends a parcel does that in a session of its own, which no roster has.
+        whereabouts.retain(|(key, _)| !self.parcels.is_sender(key));
         if whereabouts.is_empty() {
             return;
         }
-        for plan in self.running.values_mut().filter_map(|running| running.queued.as_mut()) {
+        let ours = self.running.values_mut().filter(|running| running.parcel.is_none());
+        for plan in ours.filter_map(|running| running.queued.as_mut()) {
             let moved = |(key, address): &(PublicKey, Option<SocketAddr>)| {
                 plan.sources.iter().any(|source| source.key == *key && address.is_some_and(|at| at != source.address))
             };

@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::core::Rng;
 use crate::core::fetch::Source;
-use crate::core::session::{Input, Output, Session, TransferNote};
+use crate::core::session::{Chance, Input, Output, Session, TransferNote};
 use crate::io::content::store::ContentStore;
 use crate::io::drive::output::Output as Printed;
 use crate::io::fs::check_dir;
@@ -119,6 +119,7 @@ impl<W: Observer> ClientDriver<W> {
         let seed = crate::io::os::clock::random().map_err(Failure::internal)?;
         let reacher = meetings::open(seed, sender.clone());
         let identity = options.who.identity(&options.folders.home)?;
+        let key = identity.key;
         let local = LocalPeer::new(identity).limited(rates).reaching(reacher.clone());
         let contents = ContentStore::default();
         let listener = listen(options.ports.files, reach)?;
@@ -137,7 +138,9 @@ impl<W: Observer> ClientDriver<W> {
         });
         let peers = PeerPort::open(options.ports.link, reach, &local, sender.clone())?;
         let ports = Ports { files: server.port(), link: peers.port(), ..options.ports };
-        let (config, code) = (options.session(ports, seed), options.hub.code.clone());
+        let secrets = crate::io::os::clock::random_bytes().map_err(Failure::internal)?;
+        let config = options.session(ports, key, Chance { seed, secrets });
+        let code = options.hub.code.clone();
         let tokens = Rng(seed.rotate_left(32));
         Ok(Self {
             session: Session::new(config),

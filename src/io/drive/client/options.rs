@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::core::LinkConfig;
-use crate::core::session::{AcceptFrom, DownloadConfig, SessionConfig, SessionTimeouts};
+use crate::core::session::{AcceptFrom, Chance, DownloadConfig, Entry, SessionConfig, SessionTimeouts};
 use crate::io::net::identity::Identity;
 use crate::io::os::clock::Clock;
 use crate::io::state::home::Home;
@@ -69,19 +69,12 @@ pub enum Who {
 }
 
 impl Who {
-    /// The name to register under, if there is to be one.
-    pub fn name(&self) -> Option<&str> {
+    /// How their session is at the hub.
+    pub(super) fn entry(&self) -> Entry {
         match self {
-            Self::Named { name, .. } => Some(name),
-            Self::Member { .. } | Self::Guest => None,
-        }
-    }
-
-    /// The account's password.
-    pub fn password(&self) -> Option<&Password> {
-        match self {
-            Self::Named { password, .. } => password.as_ref(),
-            Self::Member { .. } | Self::Guest => None,
+            Self::Named { name, password } => Entry::Named { name: name.clone(), password: password.clone() },
+            Self::Member { .. } => Entry::Member,
+            Self::Guest => Entry::Guest,
         }
     }
 
@@ -181,12 +174,12 @@ impl ClientOptions {
         }
     }
 
-    /// The settings of the session, for a client with these ports.
-    pub(super) fn session(&self, ports: Ports, seed: u64) -> SessionConfig {
+    /// The settings of the session, for a client with these ports and this key.
+    pub(super) fn session(&self, ports: Ports, key: PublicKey, chance: Chance) -> SessionConfig {
         SessionConfig {
-            name: self.who.name().unwrap_or_default().to_owned(),
+            entry: self.who.entry(),
+            key,
             hub: self.hub.host_port(),
-            password: self.who.password().cloned(),
             follow: self.follow,
             inbox: self.inbox,
             invite: self.hub.invite.clone(),
@@ -205,7 +198,7 @@ impl ClientOptions {
             },
             settings: self.settings(ports),
             epoch: self.clock.epoch(),
-            seed,
+            chance,
         }
     }
 
