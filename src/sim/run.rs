@@ -169,16 +169,7 @@ impl Sim {
     fn do_for_client(&mut self, client: usize, output: Output) {
         let soon = self.now + TASK;
         match output {
-            Output::PrepareParcel { parcel, paths, stream } => self.prepare_parcel(client, parcel, &paths, stream),
-            Output::ServeParcel(parcel, key, name) => self.actors[client].disk.parcels.admit(parcel, key, name),
-            Output::DropParcel(parcel) => self.actors[client].disk.parcels.drop(parcel),
-            Output::FetchListing(task, plan) => self.fetch_listing(client, task, &plan),
-            Output::FindTicket(task, code) => {
-                let ticket = self.actors[client].disk.parcels.ticket(&code);
-                self.later(soon, Happening::Local(client, Done::TicketFound(task, ticket)));
-            }
-            Output::KeepTicket(ticket) => self.actors[client].disk.parcels.keep(*ticket),
-            Output::DropTicket(code) => self.actors[client].disk.parcels.forget(&code),
+            Output::Parcel(output) => self.do_for_parcel(client, output),
             Output::Tell(mut line) => {
                 let actor = &mut self.actors[client];
                 assert_eq!(actor.asked.mistake(&line), None);

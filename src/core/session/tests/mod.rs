@@ -171,12 +171,7 @@ impl Rig {
         while let Some(output) = self.session.poll(self.now) {
             assert_eq!(self.end, None, "the end is the last of all");
             match output {
-                parcel @ (Output::PrepareParcel { .. } | Output::ServeParcel(..) | Output::DropParcel(_)) => {
-                    self.parcels.push(parcel);
-                }
-                ticket @ (Output::FindTicket(..) | Output::KeepTicket(_) | Output::DropTicket(_)) => {
-                    self.parcels.push(ticket);
-                }
+                parcel @ (Output::Parcel(_) | Output::Whereabouts(_)) => self.parcels.push(parcel),
                 Output::Tell(line) if matches!(line.event, Event::Withheld(_)) => self.withheld += 1,
                 Output::Tell(line) => {
                     assert_eq!(self.requests.mistake(&line), None);
@@ -200,7 +195,6 @@ impl Rig {
                     self.fetches.push(transfer);
                     self.plans.push(plan);
                 }
-                places @ (Output::Whereabouts(_) | Output::FetchListing(..)) => self.parcels.push(places),
                 Output::CancelFetch(transfer) => self.cancelled.push(transfer),
                 Output::Peers(peers) => self.may_fetch = peers.into_iter().flatten().collect(),
                 Output::PeersChanged(changes) => {

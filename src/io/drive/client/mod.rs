@@ -39,7 +39,7 @@ use crate::io::transfer::{Control, DataServer, LocalPeer, Rates, TokenBucket, Up
 use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::name::HUB;
 use crate::protocol::{Code, EventLine, Failure, PublicKey};
-use parcels::Parcels;
+use parcels::{Parcels, Tools};
 use peers::PeerPort;
 use verify::{Verifying, complain, verified_at};
 
@@ -142,6 +142,14 @@ impl<W: Observer> ClientDriver<W> {
         let config = options.session(ports, key, Chance { seed, secrets });
         let code = options.hub.code.clone();
         let tokens = Rng(seed.rotate_left(32));
+        let tools = Tools {
+            contents: contents.clone(),
+            offers: offers.clone(),
+            local: local.clone(),
+            tickets: options.folders.home.tickets(),
+            sender: sender.clone(),
+        };
+        let parcels = Parcels::new(tools, seed.rotate_left(16));
         Ok(Self {
             session: Session::new(config),
             local,
@@ -149,7 +157,7 @@ impl<W: Observer> ClientDriver<W> {
             messages,
             printed,
             watch,
-            serving: Serving { contents, offers, hashing: Cancel::default(), server, parcels: Parcels::default() },
+            serving: Serving { contents, offers, hashing: Cancel::default(), server, parcels },
             peers,
             hub: HubSocket {
                 key: options.hub_key.or(options.hub.key),
@@ -241,10 +249,12 @@ impl<W: Observer> ClientDriver<W> {
             Message::Dir(task, result) => self.handle(Input::DirChecked(task, result)),
             Message::Hashed(task, result) => self.handle(Input::Hashed(task, result)),
             Message::Hashing(task, progress) => self.handle(Input::Hashing(task, progress)),
-            Message::ParcelPrepared(parcel, ready) => self.parcel_prepared(parcel, ready),
-            Message::ParcelHashing(parcel, progress) => self.handle(Input::ParcelHashing(parcel, progress)),
-            Message::Listed(task, files) => self.listed(task, files),
-            Message::TicketFound(task, ticket) => self.handle(Input::TicketFound(task, ticket)),
+            Message::Parcel(news) => {
+                let place = || (self.serving.server.port(), self.hub.reacher.own_addresses());
+                if let Some(input) = self.serving.parcels.hear(news, place) {
+                    self.handle(Input::Parcel(input));
+                }
+            }
             Message::Granted(task, result) => self.handle(Input::Granted(task, result)),
             Message::Verified(task, result) => self.handle(Input::Verified(task, result)),
             Message::FilesChanged(changes) => self.handle(Input::FilesChanged(changes)),
@@ -312,13 +322,10 @@ impl<W: Observer> ClientDriver<W> {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Tell(line) => self.tell(*line),
-            Output::PrepareParcel { parcel, paths, stream } => self.prepare_parcel(parcel, paths, stream),
-            Output::ServeParcel(parcel, key, name) => self.serving.contents.admit(parcel, key, name),
-            Output::DropParcel(parcel) => self.drop_parcel(parcel),
-            Output::FetchListing(task, plan) => self.fetch_listing(task, plan),
-            Output::FindTicket(task, code) => self.find_ticket(task, code),
-            Output::KeepTicket(ticket) => self.keep_ticket(&ticket),
-            Output::DropTicket(code) => self.drop_ticket(&code),
+            Output::Parcel(output) => {
+                let without = self.serving.parcels.perform(output, self.hub.key);
+                without.iter().for_each(|key| self.serving.server.cancel_all_of(key));
+            }
             Output::OpenInbox(name) => self.open_inbox(name),
             Output::Shown(name, shown) => self.remember(&name, &shown),
             Output::Connect => self.connect(),
