@@ -192,10 +192,7 @@ impl Sim {
             }
             Output::Say(line) => self.line_to_hub(client, line),
             Output::Send(frame) => self.line_to_hub(client, text_of(&frame)),
-            Output::OpenInbox(name) => {
-                let shown = self.shown.get(&(self.actors[client].key, name.clone())).cloned().unwrap_or_default();
-                self.later(soon, Happening::Local(client, Done::Inbox(name, shown)));
-            }
+            Output::OpenInbox(name) => self.open_inbox(client, name),
             Output::Shown(name, number) => drop(self.shown.insert((self.actors[client].key, name), number)),
             Output::CheckDir(task, dir) => {
                 let result = self.actors[client].disk.check_dir(&dir);
@@ -226,6 +223,11 @@ impl Sim {
             Output::Unread => {}
             Output::End(code) => self.actors[client].ended = Some(code),
         }
+    }
+
+    fn open_inbox(&mut self, client: usize, name: String) {
+        let shown = self.shown.get(&(self.actors[client].key, name.clone())).cloned().unwrap_or_default();
+        self.later(self.now + TASK, Happening::Local(client, Done::Inbox(name, shown)));
     }
 
     fn peers_changed(&mut self, client: usize, changes: Vec<(PublicKey, Option<String>)>) {

@@ -3,7 +3,7 @@
 use crate::io::state::redeemed::Redeemed;
 use tokio::sync::mpsc;
 
-use super::parcels::ParcelNews;
+use super::parcel_news::ParcelNews;
 use super::{ClientDriver, Observer};
 use crate::core::outbox::Popped;
 use crate::core::peers::PeerConn;

@@ -9,20 +9,19 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::Message;
+use super::messages::Message;
+use super::parcel_news::{ParcelNews, ReadyParcel};
 use super::transfers::token;
 use super::verify::complain;
 use crate::core::Rng;
 use crate::core::fetch::FetchPlan;
 use crate::core::session::{ParcelInput, ParcelOutput};
-use crate::io::content::parcels::ParcelFiles;
 use crate::io::content::store::ContentStore;
 use crate::io::fs::temporary::TemporaryDir;
 use crate::io::offers::{Gathered, Offers, ParcelFile};
 use crate::io::os::cancel::Cancel;
 use crate::io::state::tickets::Tickets;
 use crate::io::transfer::{Control, Fetcher, LocalPeer, fetch};
-use crate::protocol::event::OfferProgress;
 use crate::protocol::limits::{PARCEL_FILES, PARCEL_INLINE, PARCEL_LISTING, SAY_BYTES};
 use crate::protocol::parcel::{Listing, Parcel, ParcelContent, ParcelKind, Ticket};
 use crate::protocol::types::{SkipReason, Skipped};
@@ -59,33 +58,6 @@ struct Sending {
     hashing: Cancel,
     /// Where its listing lies, if it has one.
     _listing: Option<TemporaryDir>,
-}
-
-/// What has been done for a parcel, by its number, or by that of a task.
-#[derive(Debug)]
-pub enum ParcelNews {
-    /// Its files were hashed.
-    Prepared(u64, Result<Box<ReadyParcel>, Failure>),
-    /// Progress of hashing its files.
-    Hashing(u64, OfferProgress),
-    /// Its listing was fetched.
-    Listed(u64, Result<Vec<Content>, Failure>),
-    /// What was kept of its code.
-    TicketFound(u64, Option<Box<Ticket>>),
-}
-
-/// A parcel that is ready to be fetched.
-pub struct ReadyParcel {
-    parcel: Parcel,
-    files: ParcelFiles,
-    listing: Option<TemporaryDir>,
-    skipped: Vec<Skipped>,
-}
-
-impl std::fmt::Debug for ReadyParcel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ReadyParcel").field("files", &self.files.len()).finish()
-    }
 }
 
 impl Parcels {
