@@ -140,9 +140,13 @@ fn three_senders_at_once_each_find_their_receiver() {
     in_lab(three_senders_at_once_each_find_their_receiver, "--a cone+v6", |lab| {
         lab.change(&["roam", "b", "a"]);
         let names = ["erin", "frank", "gina"];
-        let senders = ["a", "a", "a2"].into_iter().zip(names);
-        let senders: Vec<_> =
-            senders.map(|(host, name)| Sender::start(lab, host, name, &content(name, 100_000))).collect();
+        let mut senders: Vec<Sender> = Vec::new();
+        for (host, name) in ["a", "a", "a2"].into_iter().zip(names) {
+            // Numbers are drawn at random, so that two may be alike; their receivers would be told.
+            let mut draws = std::iter::repeat_with(|| Sender::start(lab, host, name, &content(name, 100_000)));
+            let sender = draws.find(|new| senders.iter().all(|other| other.number() != new.number()));
+            senders.extend(sender);
+        }
         let receivers: Vec<_> = senders
             .iter()
             .zip(["b", "a2", "a"])
