@@ -82,12 +82,13 @@ pub(super) fn received(body: &event::ParcelReceived) -> String {
     if let Some(text) = text {
         return text.lines().fold(String::new(), |out, line| out + &escape(line) + "\n");
     }
-    let place = escape(path.as_deref().unwrap_or(name));
-    match (kind, files) {
-        (ParcelKind::Files, files) if *files > 1 => {
-            format!("Received {files} files ({}), verified: {place}\n", self::size(*size))
-        }
-        _ => format!("Received {}, verified: {place}\n", self::size(*size)),
+    let place = path.as_deref().unwrap_or(name);
+    let place = escape(place.strip_prefix("./").filter(|below| !below.is_empty()).unwrap_or(place));
+    let (size, verified) = (self::size(*size), "every byte verified");
+    match (kind, place.as_ref()) {
+        (ParcelKind::Files, "." | "./") => format!("Received {}: {files} files, {size}, {verified}.\n", escape(name)),
+        (ParcelKind::Files, _) if *files > 1 => format!("Received {place}: {files} files, {size}, {verified}.\n"),
+        _ => format!("Received {place}: {size}, {verified}.\n"),
     }
 }
 

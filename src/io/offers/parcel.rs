@@ -12,7 +12,7 @@ use super::walk::{FoundFile, find};
 use crate::io::content::hash::Hashed;
 use crate::io::content::hash_cache::HashCache;
 use crate::io::content::hash_many::{Meter, Progress, TOGETHER, hash_some};
-use crate::io::content::store::{Holds, Place, StoredContent};
+use crate::io::content::stored_content::{Holds, Place, StoredContent};
 use crate::io::os::cancel::Cancel;
 use crate::protocol::limits::PARCEL_FILES;
 use crate::protocol::line::pointer_at;
