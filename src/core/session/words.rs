@@ -151,6 +151,8 @@ pub enum Input<'a> {
     Interrupt(u8),
     /// The address under which we reach the hub, and the key that it has proved.
     HubAt(IpAddr, PublicKey),
+    /// Our own address has changed: the hub is to see at once from where we come now.
+    AddressChanged,
     /// A connection to the hub is open.
     Connected,
     /// The connection could not be made.
