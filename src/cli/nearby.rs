@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::time::timeout;
 
-use crate::core::nearby::{Ended, FoundHub, Reach};
-use crate::hub::{Access, Hub};
+use crate::core::nearby::{Ended, FoundHub, LOWEST_PORT, Reach};
+use crate::hub::Hub;
 use crate::io::net::nearby::{Air, Announcement, MDNS_PORT, own_places, search};
-use crate::protocol::code::Nameplate;
-use crate::protocol::limits::{CODES_NEARBY, LINK_HOSTS};
+use crate::protocol::code::{Nameplate, OWN_NAMEPLATES};
+use crate::protocol::limits::LINK_HOSTS;
 use crate::protocol::{Code, ErrorCode, Failure, HostPort, JoinLink, PublicKey, TransportChoice};
 
 /// Where tests announce and look: `loopback` or `loopback:PORT`, and then nothing of it leaves this machine.
@@ -20,12 +20,15 @@ const NEARBY: &str = "POTLUCK_NEARBY";
 /// How long the end waits until the hub has told whoever is there.
 const STOP_TIME: Duration = Duration::from_secs(2);
 
+/// How many ports the system is asked for until one is high enough. Few systems give low ones.
+const PORT_TRIES: usize = 16;
+
 /// Hubs that a failure names.
 const NAMED: usize = 4;
 
 /// Whether a code that was typed without a host is looked for in this network.
 pub(in crate::cli) fn is_for_this_network(code: &Code) -> bool {
-    CODES_NEARBY.contains(&code.nameplate())
+    OWN_NAMEPLATES.contains(&code.nameplate())
 }
 
 /// A hub for as long as one `send` runs: in this process and in memory, for the sender and for guests who know the code.
@@ -82,8 +85,21 @@ impl Drop for OwnHub {
     }
 }
 
-async fn start(_sender: PublicKey, reach: Reach) -> Result<Hub, Failure> {
-    let listening = |address: &str| Hub::builder().bind(address).access(Access::Invite).start();
+/// Starts the hub at a port that whoever hears of it asks.
+async fn start(sender: PublicKey, reach: Reach) -> Result<Hub, Failure> {
+    let mut hub = start_at_any_port(sender, reach).await?;
+    for _ in 1..PORT_TRIES {
+        if hub.address().port() >= LOWEST_PORT {
+            break;
+        }
+        // It is dropped once there is another one, so that its port is not given again.
+        hub = start_at_any_port(sender, reach).await?;
+    }
+    Ok(hub)
+}
+
+async fn start_at_any_port(sender: PublicKey, reach: Reach) -> Result<Hub, Failure> {
+    let listening = |address: &str| Hub::builder().bind(address).only_for(sender).start();
     match reach {
         Reach::ThisMachine => listening("127.0.0.1:0").await,
         // Where there is no IPv6 at all, only IPv4 can be listened at.
@@ -189,8 +205,8 @@ fn nobody(number: Nameplate, others: usize, silent: &[SocketAddr]) -> Failure {
     };
     let hint = match silent.is_empty() {
         true => format!(
-            "Both must be in the same network, which must let its devices talk to each other, and `potluck send` must \
-             still be running. With an address that it shows, write `potluck receive HOST:PORT/{number}-…`."
+            "Both must be in the same network, which must let its devices talk to each other (multicast, UDP port \
+             5353), and `potluck send` must still be running. With an address that it shows, write `potluck receive HOST:PORT/{number}-…`."
         ),
         false => format!(
             "A firewall at the sender may be in the way. With another address that `potluck send` shows, write `potluck \

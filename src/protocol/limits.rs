@@ -418,6 +418,3 @@ pub const PARCEL_FILES: usize = 250_000;
 
 /// The longest listing of the files in a parcel, in bytes.
 pub const PARCEL_LISTING: u64 = 128 << 20;
-
-/// The numbers of codes at hubs that a sender is for itself: whoever types one without a host means this network.
-pub const CODES_NEARBY: std::ops::RangeInclusive<u32> = 1_000..=9_999;

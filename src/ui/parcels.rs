@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::protocol::code::OWN_NAMEPLATES;
 use crate::protocol::event;
-use crate::protocol::limits::CODES_NEARBY;
 use crate::protocol::parcel::ParcelKind;
 
 use super::escape::escape;
@@ -35,7 +35,7 @@ pub(super) fn ready(body: &event::ParcelReady, style: Style) -> String {
 
 /// Whether the code is one of a hub that its sender is.
 fn is_nearby(code: &str) -> bool {
-    code.split('-').next().and_then(|number| number.parse().ok()).is_some_and(|number| CODES_NEARBY.contains(&number))
+    code.split('-').next().and_then(|number| number.parse().ok()).is_some_and(|number| OWN_NAMEPLATES.contains(&number))
 }
 
 /// Somebody has typed the code.
@@ -82,12 +82,13 @@ pub(super) fn received(body: &event::ParcelReceived) -> String {
     if let Some(text) = text {
         return text.lines().fold(String::new(), |out, line| out + &escape(line) + "\n");
     }
-    let place = escape(path.as_deref().unwrap_or(name));
-    match (kind, files) {
-        (ParcelKind::Files, files) if *files > 1 => {
-            format!("Received {files} files ({}), verified: {place}\n", self::size(*size))
-        }
-        _ => format!("Received {}, verified: {place}\n", self::size(*size)),
+    let place = path.as_deref().unwrap_or(name);
+    let place = escape(place.strip_prefix("./").filter(|below| !below.is_empty()).unwrap_or(place));
+    let (size, verified) = (self::size(*size), "every byte verified");
+    match (kind, place.as_ref()) {
+        (ParcelKind::Files, "." | "./") => format!("Received {}: {files} files, {size}, {verified}.\n", escape(name)),
+        (ParcelKind::Files, _) if *files > 1 => format!("Received {place}: {files} files, {size}, {verified}.\n"),
+        _ => format!("Received {place}: {size}, {verified}.\n"),
     }
 }
 

@@ -292,7 +292,7 @@ fn a_hub_that_is_started_anew_meanwhile_disturbs_nobody() {
     let hub = scene.hub();
     let bytes = content("large", LARGE);
     scene.place("sender").put("large.bin", &bytes);
-    let mut sender = sends(&scene, &hub, &[&["shared/large.bin"][..], &SLOWLY].concat());
+    let mut sender = sends(&scene, &hub, &[&["shared/large.bin", "--all-events"][..], &SLOWLY].concat());
     let made = code(&mut sender);
     let hub = scene.again(hub, Signal::KILL, &[]);
     sender.expect("hub-back");
@@ -329,9 +329,8 @@ fn a_guest_needs_no_invite_and_a_member_is_not_disturbed_by_their_own_send() {
     let hub = scene.hub_with(&["--access", "invite"]);
     let place = scene.place("sender");
     place.put("notes.txt", b"notes");
-    let mut erin = command(&place, &["join", &hub.link, "--name", "erin", "--json"]);
-    erin.env_remove("POTLUCK_HUB");
-    let mut erin = welcomed(place.start(erin, "erin"));
+    let link = scene.run(["invite", "add", "--data", "hub"], "").lines[0].clone();
+    let mut erin = welcomed(place.start(command(&place, &["join", &link, "--name", "erin", "--json"]), "erin"));
     // The hub is the one that was joined last.
     let mut sender = place.start(command(&place, &["send", "shared/notes.txt", "--json"]), "sender");
     sender.end_input();

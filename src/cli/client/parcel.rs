@@ -10,6 +10,7 @@ use super::super::duration::seconds;
 use super::{Face, Renderer, Retold, RunMode, Shows, bars, run, standard_output, style};
 use crate::io::drive::client::{ClientOptions, Ports, UserInput, Who};
 use crate::io::state::home::Home;
+use crate::protocol::event::WaitsFor;
 use crate::protocol::{
     Event, EventLine, Failure, Follows, Id, JoinLink, PublicKey, Request, RequestLine, TransportChoice,
 };
@@ -140,7 +141,9 @@ fn of_the_request(line: &EventLine) -> bool {
 /// Selects the events that are shown as text: what happens to the parcel, and what goes wrong on the way.
 fn shows(line: &EventLine) -> bool {
     match &line.event {
-        Event::HubLost(_) | Event::HubBack(_) | Event::Waiting(_) | Event::TransferStalled(_) => true,
+        Event::HubLost(_) | Event::HubBack(_) | Event::TransferStalled(_) => true,
+        // That the end waits for receivers is what this is for.
+        Event::Waiting(waiting) => waiting.r#for.contains(&WaitsFor::Hub),
         Event::TransferQueued(_) | Event::TransferStarted(_) | Event::TransferProgress(_) => false,
         Event::TransferCompleted(_) | Event::OfferProgress(_) => false,
         _ => line.id.is_some(),

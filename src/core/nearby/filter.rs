@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::core::reach::Surroundings;
 
-/// The lowest port that is dialled because somebody has announced it. Below are the services of a system.
-const LOWEST_PORT: u16 = 1_024;
+/// The lowest port that is asked. A hub that announces itself takes a free port from where systems give them; below are
+/// services that have a port of their own, such as printers, which print whatever they are told.
+pub const LOWEST_PORT: u16 = 10_000;
 
 /// How far announcements go, and from where they are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

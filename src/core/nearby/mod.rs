@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use super::time::Time;
 use crate::protocol::PublicKey;
-pub use filter::{Reach, is_worth_asking};
+pub use filter::{LOWEST_PORT, Reach, is_worth_asking};
 
 /// How long announcements are listened for at least: long enough for the first question to the network and its
 /// repetition a second later.

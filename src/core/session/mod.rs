@@ -69,7 +69,9 @@ use queue::Queue;
 pub use replica::Replica;
 use timers::Timer;
 use transfers::Transfers;
-pub use words::{AcceptFrom, Chance, DownloadConfig, Entry, Input, Output, SessionConfig, SessionTimeouts};
+pub use words::{
+    AcceptFrom, Chance, DownloadConfig, Entry, Input, Output, ParcelInput, ParcelOutput, SessionConfig, SessionTimeouts,
+};
 
 /// The client's machine. See the [module](self).
 pub struct Session {
@@ -166,12 +168,7 @@ impl Session {
             Input::Peer(input) => self.privates.handle(now, cx, &mut self.inbox, &self.replica, input),
             Input::Meet(meet) => meetings::meet(now, cx, &self.parcels, meet),
             Input::MeetAt(places) => meetings::meet_at(now, cx, &self.parcels, places),
-            Input::ParcelPrepared(parcel, result) => {
-                self.parcels.prepared(now, cx, &mut self.transfers, parcel, result)
-            }
-            Input::ParcelHashing(parcel, progress) => self.parcels.hashing(now, cx, parcel, progress),
-            Input::Listed(task, result) => self.parcels.listed(now, cx, &mut self.transfers, task, result),
-            Input::TicketFound(task, ticket) => self.parcels.ticket_found(now, cx, &mut self.transfers, task, ticket),
+            Input::Parcel(input) => self.parcels.handle(now, cx, &mut self.transfers, input),
             Input::Tick => {}
         }
     }

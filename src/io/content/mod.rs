@@ -8,17 +8,16 @@ mod here;
 mod incoming;
 mod look;
 mod manifest;
-mod open_file;
 pub(in crate::io) mod parcels;
 mod partial_content;
 pub(in crate::io) mod partial_file;
 pub mod store;
+pub(in crate::io) mod stored_content;
 mod target;
 mod writer;
 
 pub(in crate::io) use downloads::{Downloads, no_room};
 pub(in crate::io) use incoming::Incoming;
 pub(in crate::io) use look::{Look, common_folder, look, path_of};
-pub(in crate::io) use open_file::OpenFile;
 pub(in crate::io) use target::check_target;
 pub(in crate::io) use writer::Writer;

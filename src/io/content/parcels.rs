@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::store::StoredContent;
+use super::stored_content::StoredContent;
 use crate::protocol::{ContentHash, PublicKey};
 
 /// The files of a parcel, by their contents.

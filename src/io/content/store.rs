@@ -1,25 +1,18 @@
 //! What this client serves, and to whom.
 
-use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::fs::File;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
-
 use super::hash::{Fingerprint, Hashed};
-use super::open_file::OpenFile;
 use super::parcels::{ParcelFiles, Parcels};
-use super::partial_content::PartialContent;
+use super::stored_content::{Holds, Place, StoredContent};
 use crate::core::few::Few;
 use crate::protocol::limits::HOLDINGS;
 use crate::protocol::name::NameKey;
-use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Failure, PublicKey};
+use crate::protocol::{ContentHash, PublicKey};
 
 /// The files that are offered, the contents that are or were fetched, and the peers that may have them. Clones share
 /// one store.
@@ -70,34 +63,6 @@ impl Grant {
     fn is_for(&self, key: &PublicKey, name: &str) -> bool {
         self.key.is_none_or(|known| known == *key) && NameKey::of(name) == self.to
     }
-}
-
-/// One file in the store.
-#[derive(Debug)]
-pub(in crate::io) struct StoredContent {
-    pub(in crate::io) name: Arc<str>,
-    pub(in crate::io) place: Place,
-    pub(in crate::io) hashed: Hashed,
-    pub(in crate::io) holds: Holds,
-}
-
-/// Where a file in the store lies.
-#[derive(Debug, Clone)]
-pub(in crate::io) enum Place {
-    /// In this folder, under the name by which it is offered: many files share the folder.
-    In(Arc<Path>),
-    /// Here.
-    At(Box<Path>),
-}
-
-/// Which chunks a file in the store has.
-#[derive(Debug)]
-pub(in crate::io) enum Holds {
-    All,
-    /// Those that were verified before the fetch ended.
-    Some(ChunkSet),
-    /// Those that were verified so far.
-    Partial(Arc<PartialContent>),
 }
 
 impl ContentStore {
@@ -320,67 +285,5 @@ impl StoreState {
             }
         }
         true
-    }
-}
-
-impl StoredContent {
-    /// Where it is.
-    pub(in crate::io) fn path(&self) -> Cow<'_, Path> {
-        match &self.place {
-            Place::In(folder) => folder.join(&*self.name).into(),
-            Place::At(path) => Cow::Borrowed(path),
-        }
-    }
-
-    /// Whether every chunk of a range is there.
-    pub(super) fn has(&self, start: u64, end: u64) -> bool {
-        let chunking = self.hashed.chunking;
-        if start >= end || end > chunking.size() {
-            return false;
-        }
-        // Both are below the number of chunks, because the range ends within the content.
-        let mut chunks = (start / chunking.chunk_size()) as u32..end.div_ceil(chunking.chunk_size()) as u32;
-        match &self.holds {
-            Holds::All => true,
-            Holds::Some(have) => chunks.all(|chunk| have.contains(chunk)),
-            Holds::Partial(growing) => growing.has(chunks),
-        }
-    }
-
-    /// Whether there is no such file any more; that the system does not tell, for now, means nothing.
-    fn is_lost(&self) -> bool {
-        match (&self.holds, self.path().symlink_metadata()) {
-            (Holds::Partial(_), _) => false,
-            (_, Ok(meta)) => Fingerprint::of_metadata(&meta) != Some(self.hashed.fingerprint),
-            (_, Err(e)) => matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
-        }
-    }
-
-    /// Opens the file, if it is still the one that was hashed. It follows no link and never waits
-    /// for a pipe.
-    ///
-    /// # Errors
-    /// `source-gone` if there is no such file any more, `source-changed` if it is another.
-    pub(in crate::io) fn open(self: &Arc<Self>) -> Result<OpenFile, Failure> {
-        if let Holds::Partial(_) = self.holds {
-            return Ok(OpenFile::new(None, self.clone()));
-        }
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match rustix::fs::open(&*self.path(), flags, Mode::empty()) {
-            Ok(fd) => File::from(fd),
-            Err(Errno::LOOP | Errno::NXIO) => return Err(ErrorCode::SourceChanged.into()),
-            Err(_) => return Err(ErrorCode::SourceGone.into()),
-        };
-        self.check(&file)?;
-        Ok(OpenFile::new(Some(file), self.clone()))
-    }
-
-    pub(super) fn check(&self, file: &File) -> Result<(), Failure> {
-        match Fingerprint::of(file) {
-            Ok(now) if now == self.hashed.fingerprint => Ok(()),
-            // A fetch goes on with it.
-            _ if matches!(self.holds, Holds::Some(_)) => Err(ErrorCode::SourceGone.into()),
-            _ => Err(ErrorCode::SourceChanged.into()),
-        }
     }
 }

@@ -12,7 +12,7 @@ use super::walk::{FoundFile, find};
 use crate::io::content::hash::Hashed;
 use crate::io::content::hash_cache::HashCache;
 use crate::io::content::hash_many::{Meter, Progress, TOGETHER, hash_some};
-use crate::io::content::store::{Holds, Place, StoredContent};
+use crate::io::content::stored_content::{Holds, Place, StoredContent};
 use crate::io::os::cancel::Cancel;
 use crate::protocol::limits::PARCEL_FILES;
 use crate::protocol::line::pointer_at;
@@ -132,6 +132,7 @@ fn locate(given: &str) -> Result<Named, Failure> {
     let missing = |e: io::Error| match e.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             Failure::new(ErrorCode::NoSuchFile, format!("There is no file or folder {given}."))
+                .hint("Names are relative to where potluck was started.")
         }
         _ => Failure::new(ErrorCode::NotReadable, format!("{given} cannot be read: {}.", cause::of_io(&e))),
     };

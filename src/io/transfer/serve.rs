@@ -7,9 +7,8 @@ use super::service::Service;
 use super::socket::Broken;
 use super::stream::ServerStream;
 use super::uploads::{Part, What};
-use crate::io::content::OpenFile;
 use crate::io::content::check_target;
-use crate::io::content::store::StoredContent;
+use crate::io::content::stored_content::{OpenFile, StoredContent};
 use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, MAX_WHOLE, check_token, to_line};
 use crate::protocol::{ContentHash, ErrorCode, Failure, MAX_SIZE, PublicKey};
 

@@ -35,7 +35,7 @@ struct World {
     tasks: Vec<u64>,
     fetches: Vec<u64>,
     /// What is to be done for parcels.
-    parcels: Vec<Output>,
+    parcels: Vec<ParcelOutput>,
     ended: bool,
 }
 
@@ -92,9 +92,7 @@ impl World {
                     self.tasks.push(task)
                 }
                 Output::Fetch(transfer, _) => self.fetches.push(transfer),
-                of @ (Output::PrepareParcel { .. } | Output::FindTicket(..) | Output::FetchListing(..)) => {
-                    self.parcels.push(of);
-                }
+                Output::Parcel(parcel) => self.parcels.push(parcel),
                 Output::End(_) => self.ended = true,
                 Output::Connect => self.at_hub = AtHub::Dialling,
                 Output::Disconnect => self.at_hub = AtHub::Away,
@@ -231,25 +229,28 @@ impl World {
         let failed = self.rng.chance(20);
         let parcel = super::parcels::parcel(&[file()]);
         match self.parcels.pop() {
-            Some(Output::PrepareParcel { parcel: number, .. }) if failed => {
-                self.handle(Input::ParcelPrepared(number, Err(ErrorCode::NoSuchFile.into())));
+            Some(ParcelOutput::Prepare { parcel: number, .. }) if failed => {
+                self.handle(Input::Parcel(ParcelInput::Prepared(number, Err(ErrorCode::NoSuchFile.into()))));
             }
-            Some(Output::PrepareParcel { parcel: number, .. }) => {
-                self.handle(Input::ParcelPrepared(number, Ok(parcel)));
+            Some(ParcelOutput::Prepare { parcel: number, .. }) => {
+                self.handle(Input::Parcel(ParcelInput::Prepared(number, Ok(parcel))));
             }
-            Some(Output::FindTicket(task, code)) => {
+            Some(ParcelOutput::FindTicket(task, code)) => {
                 let ticket = || Ticket { code, sender: PublicKey([9; 32]), parcel, resumption: [1; 32].into() };
                 let ticket = self.rng.chance(50).then(|| Box::new(ticket()));
-                self.handle(Input::TicketFound(task, ticket));
+                self.handle(Input::Parcel(ParcelInput::TicketFound(task, ticket)));
             }
-            Some(Output::FetchListing(task, _)) if failed => {
-                self.handle(Input::Listed(task, Err(ErrorCode::PeerUnreachable.into())));
+            Some(ParcelOutput::FetchListing(task, _)) if failed => {
+                self.handle(Input::Parcel(ParcelInput::Listed(task, Err(ErrorCode::PeerUnreachable.into()))));
             }
-            Some(Output::FetchListing(task, _)) => self.handle(Input::Listed(task, Ok(vec![file()]))),
-            Some(other) => panic!("{other:?}"),
+            Some(ParcelOutput::FetchListing(task, _)) => {
+                self.handle(Input::Parcel(ParcelInput::Listed(task, Ok(vec![file()]))))
+            }
+            Some(ParcelOutput::Serve(..) | ParcelOutput::Drop(_)) => {}
+            Some(ParcelOutput::KeepTicket(_) | ParcelOutput::DropTicket(_)) => {}
             None => {
                 let number = self.rng.below(4);
-                self.handle(Input::ParcelPrepared(number, Ok(parcel)));
+                self.handle(Input::Parcel(ParcelInput::Prepared(number, Ok(parcel))));
             }
         }
     }

@@ -171,10 +171,7 @@ impl Rig {
         while let Some(output) = self.session.poll(self.now) {
             assert_eq!(self.end, None, "the end is the last of all");
             match output {
-                of @ (Output::PrepareParcel { .. } | Output::ServeParcel(..) | Output::DropParcel(_)) => {
-                    self.parcels.push(of);
-                }
-                of @ (Output::FindTicket(..) | Output::KeepTicket(_) | Output::DropTicket(_)) => self.parcels.push(of),
+                parcel @ (Output::Parcel(_) | Output::Whereabouts(_)) => self.parcels.push(parcel),
                 Output::Tell(line) if matches!(line.event, Event::Withheld(_)) => self.withheld += 1,
                 Output::Tell(line) => {
                     assert_eq!(self.requests.mistake(&line), None);
@@ -198,7 +195,6 @@ impl Rig {
                     self.fetches.push(transfer);
                     self.plans.push(plan);
                 }
-                of @ (Output::Whereabouts(_) | Output::FetchListing(..)) => self.parcels.push(of),
                 Output::CancelFetch(transfer) => self.cancelled.push(transfer),
                 Output::Peers(peers) => self.may_fetch = peers.into_iter().flatten().collect(),
                 Output::PeersChanged(changes) => {
