@@ -27,6 +27,7 @@ fn air() -> Air {
 /// Answers questions with yes for some numbers, and remembers every line that anybody said to it.
 struct Fake {
     key: PublicKey,
+    port: u16,
     heard: Arc<Mutex<Vec<String>>>,
     announcement: Option<Announcement>,
     task: AbortHandle,
@@ -36,7 +37,8 @@ impl Fake {
     fn start(air: Air, has: impl Fn(Nameplate) -> bool + Send + 'static) -> Self {
         let identity = Identity::ephemeral().unwrap();
         let mut listener = Listener::bind("127.0.0.1:0".parse().unwrap(), &identity, ListenLimits::default()).unwrap();
-        let announcement = Announcement::start(air, listener.local_addr().port(), identity.key).unwrap();
+        let port = listener.local_addr().port();
+        let announcement = Announcement::start(air, port, identity.key).unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let hears = heard.clone();
         let task = tokio::spawn(async move {
@@ -53,7 +55,7 @@ impl Fake {
                 }
             }
         });
-        Self { key: identity.key, heard, announcement: Some(announcement), task: task.abort_handle() }
+        Self { key: identity.key, port, heard, announcement: Some(announcement), task: task.abort_handle() }
     }
 
     /// What was said to it, without repetitions.
@@ -98,22 +100,36 @@ async fn a_false_announcement_is_asked_for_the_number_and_gets_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_announces_the_key_of_another_hub_is_not_taken_for_it() {
+    let air = air();
+    let (honest, mut false_hub) = (Fake::start(air, |number| number == 4_712), Fake::start(air, |_| true));
+    let announcement = Announcement::start(air, false_hub.port, honest.key).unwrap();
+    // From now on it announces nothing but the other one's key.
+    let own = false_hub.announcement.replace(announcement);
+    tokio::task::spawn_blocking(move || drop(own)).await.unwrap();
+    let ended = search(air, 4_712, TransportChoice::Auto).await.unwrap();
+    let Ended::Found(FoundHub { key, at }) = ended else { panic!("{ended:?}") };
+    assert!(key == honest.key && at.iter().all(|place| place.port() == honest.port), "{at:?}");
+    assert!(false_hub.heard().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_announcement_says_where_and_the_key_and_ends_with_its_hub() {
     let air = air();
     let daemon = air.open().unwrap();
     let events = daemon.browse(SERVICE).unwrap();
     let mut fake = Fake::start(air, |_| true);
-    let (name, port) = loop {
+    let name = loop {
         if let ServiceEvent::ServiceResolved(service) = events.recv_timeout(PATIENCE).unwrap() {
             let said: BTreeSet<_> = service.txt_properties.iter().map(|text| text.to_string()).collect();
             assert_eq!(said, BTreeSet::from([format!("{KEY}={}", fake.key), format!("{VERSION}={OUR_VERSION}")]));
             let name = service.fullname.strip_suffix(&format!(".{SERVICE}")).unwrap();
             assert!(name.len() == 16 && name.bytes().all(|b| b.is_ascii_hexdigit()), "{name}");
             assert_eq!(service.host, format!("{name}.local."));
-            break (service.fullname.clone(), service.port);
+            assert_eq!(service.port, fake.port);
+            break service.fullname.clone();
         }
     };
-    assert!(port >= 1_024);
     let announcement = fake.announcement.take();
     tokio::task::spawn_blocking(move || drop(announcement)).await.unwrap();
     loop {
