@@ -92,11 +92,7 @@ impl World {
                     self.tasks.push(task)
                 }
                 Output::Fetch(transfer, _) => self.fetches.push(transfer),
-                Output::Parcel(
-                    of @ (ParcelOutput::Prepare { .. } | ParcelOutput::FindTicket(..) | ParcelOutput::FetchListing(..)),
-                ) => {
-                    self.parcels.push(of);
-                }
+                Output::Parcel(parcel) => self.parcels.push(parcel),
                 Output::End(_) => self.ended = true,
                 Output::Connect => self.at_hub = AtHub::Dialling,
                 Output::Disconnect => self.at_hub = AtHub::Away,
@@ -250,7 +246,8 @@ impl World {
             Some(ParcelOutput::FetchListing(task, _)) => {
                 self.handle(Input::Parcel(ParcelInput::Listed(task, Ok(vec![file()]))))
             }
-            Some(other) => panic!("{other:?}"),
+            Some(ParcelOutput::Serve(..) | ParcelOutput::Drop(_)) => {}
+            Some(ParcelOutput::KeepTicket(_) | ParcelOutput::DropTicket(_)) => {}
             None => {
                 let number = self.rng.below(4);
                 self.handle(Input::Parcel(ParcelInput::Prepared(number, Ok(parcel))));
