@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use crate::core::LinkConfig;
 pub use crate::core::session::AcceptFrom;
-use crate::io::drive::client::{ClientDriver, ClientOptions, Message, Ports, UserInput, mailbox, reach};
+use crate::io::drive::client::{ClientDriver, ClientOptions, Message, Ports, UserInput, Who, mailbox, reach};
 use crate::io::drive::output::Output;
 use crate::io::drive::queued::BOUNDS;
 use crate::io::fs::check_dir;
@@ -172,8 +172,12 @@ impl ClientBuilder {
     /// The password of the name's account.
     #[must_use]
     pub fn password(self, password: impl Into<String>) -> Self {
-        let password = Password(password.into());
-        self.with(move |options| options.password = Some(password))
+        let given = Password(password.into());
+        self.with(move |options| {
+            if let Who::Named { password, .. } = &mut options.who {
+                *password = Some(given);
+            }
+        })
     }
 
     /// The folder with this client's key and the keys that it has pinned, like `--data` of the program. The default is
@@ -228,7 +232,7 @@ impl ClientBuilder {
     /// port.
     #[must_use]
     pub fn ports(self, files: u16, link: u16) -> Self {
-        self.with(move |options| options.ports = Ports { files, link })
+        self.with(move |options| options.ports = Ports { files, link, ..options.ports })
     }
 
     /// The transport to the hub; by default QUIC, or TCP where QUIC fails.

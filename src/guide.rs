@@ -92,6 +92,7 @@
 //! | [`core::reach`] | the way to a peer: one race for a connection, and the side that was asked to come |
 //! | [`core::exchange`] | what two say to each other who know the same short code |
 //! | [`core::happy_eyeballs`] | which address of a hub is tried when, over which transport |
+//! | [`core::nearby`] | which of the hubs that announce themselves in this network has a code's number |
 //! | [`core::link`] | one end of a connection that survives its transport |
 //! | [`core::exchange`] | how two sides that know a short code come to a key, each by itself; the hub's half of it, with the store, is in `core/hub/entrance/codes.rs`, and the client's in `io/drive/client/code.rs` |
 //!
@@ -153,6 +154,10 @@
 //! `cargo test --test natlab` runs hubs and clients behind routers of six kinds, in network namespaces: two homes, each with
 //! two hosts, and a hub between them. It needs Linux, iproute2, nftables and root (or user namespaces), and says in one
 //! line if it cannot run; `POTLUCK_NATLAB=required` makes that a failure, `POTLUCK_NATLAB=all` plays every combination.
+//! Who sends without a hub is found in the network of one home, by multicast DNS: [`io::net::nearby`] announces and
+//! listens, [`crate::cli`] runs the hub. `POTLUCK_NEARBY=loopback:PORT` keeps that to this machine, and apart from whoever
+//! uses another port; it is for tests.
+//!
 //! `tests/natlab/natlab.sh --a cone --b symmetric -- bash` opens a shell in one, for a look by hand; its head says how to
 //! go into a host, and how to change addresses and cut connections meanwhile.
 

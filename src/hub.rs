@@ -12,7 +12,7 @@ pub use crate::core::hub::{Access, Inviters, LoginPolicy, Retention};
 pub use crate::io::drive::hub::RelayOptions;
 use crate::io::drive::hub::{HubOptions, Message, OpenHub};
 pub use crate::protocol::limits::HubLimits;
-use crate::protocol::{ErrorCode, Failure, JoinLink, LogLine};
+use crate::protocol::{ErrorCode, Failure, JoinLink, LogLine, PublicKey};
 
 /// A running hub. It knows who is there and what is offered, and carries what people say; files go past it.
 ///
@@ -114,6 +114,14 @@ impl HubBuilder {
     pub fn access(mut self, access: Access) -> Self {
         self.options.access = Some(access);
         self
+    }
+
+    /// Lets in nobody but the holder of this key, and guests who receive what it sends by a code: the hub of a program
+    /// that sends something and has no other hub. It gives codes other numbers than hubs that stay
+    /// ([`OWN_NAMEPLATES`](crate::protocol::code::OWN_NAMEPLATES)).
+    #[must_use]
+    pub fn only_for(self, key: PublicKey) -> Self {
+        self.access(Access::Only(key))
     }
 
     /// Which members may make invites by `invite-add`; none by default.

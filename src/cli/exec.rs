@@ -103,6 +103,8 @@ impl Exec {
             // The push must wait for its receiver, which is what the user wants. With --timeout, that is the limit.
             push_patience: self.client.timeout().is_none().then_some(PUSH_PATIENCE),
             times: false,
+            welcomed: None,
+            retold: None,
         };
         self.client.run(
             mode,

@@ -72,7 +72,21 @@ impl Join {
         let Self { linger, fail_fast, times, .. } = *self;
         let push_patience = Some(PUSH_PATIENCE);
         let told = everything;
-        Ok(RunMode { linger, fail_fast, follow, inbox: true, told, shows, bars, password, push_patience, times })
+        let (welcomed, retold, inbox) = (Some(self.client.remember_hub()?), None, true);
+        Ok(RunMode {
+            linger,
+            fail_fast,
+            follow,
+            inbox,
+            told,
+            shows,
+            bars,
+            password,
+            push_patience,
+            times,
+            welcomed,
+            retold,
+        })
     }
 
     fn at_pipe(&self) -> Result<ExitCode, Failure> {

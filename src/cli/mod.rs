@@ -12,9 +12,12 @@ mod hub_folder;
 pub mod invite;
 pub mod join;
 mod known;
+mod nearby;
+pub mod receive;
 mod recording;
 pub mod replay;
 pub mod schema;
+pub mod send;
 pub mod serve;
 mod size;
 pub mod user;
@@ -34,7 +37,8 @@ use recording::complain;
 
 /// Share files and talk, by hand or from a pipe.
 ///
-/// `potluck serve` starts a hub; `potluck join` joins one. Files go straight from peer to peer, encrypted
+/// `potluck send` sends files to whoever types its code after `potluck receive`. `potluck serve` starts a hub, where many
+/// share files and talk; `potluck join` joins one. Files go straight from peer to peer, encrypted
 /// and verified. Everything that a person types can be written by a program as JSON, one object a line.
 #[derive(Debug, Parser)]
 #[command(name = "potluck", version, propagate_version = true, arg_required_else_help = true)]
@@ -55,6 +59,8 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Send(send::Send),
+    Receive(receive::Receive),
     Serve(serve::Serve),
     User(user::User),
     Invite(invite::Invite),
@@ -92,6 +98,8 @@ impl Potluck {
     /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(self) -> ExitCode {
         match self.command {
+            Command::Send(send) => send.run(),
+            Command::Receive(receive) => receive.run(),
             Command::Serve(serve) => serve.run(),
             Command::User(user) => user.run(),
             Command::Invite(invite) => invite.run(),

@@ -16,6 +16,10 @@ use super::{ErrorCode, Failure};
 /// The highest nameplate. Who makes a code takes the lowest that is free.
 pub const MAX_NAMEPLATE: u32 = 999_999;
 
+/// The numbers of codes that a program draws which is a hub of its own while it sends a parcel: the even ones of these. No
+/// other hub gives them to a parcel, so that they say to look for the sender in this network.
+pub const OWN_NAMEPLATES: std::ops::RangeInclusive<Nameplate> = 1_000..=9_999;
+
 /// The longest text that is read as a code, in bytes.
 const MAX_TEXT: usize = 128;
 

@@ -111,6 +111,7 @@ error_codes! {
     WrongCode, "wrong-code", AfterChange, exit 4, "The code was wrong, and is void now.", "Ask whoever made it for another one.";
     CodeVoid, "code-void", AfterChange, exit 4, "The code is not good any more.", "Ask whoever made it for another one.";
     NoSuchCode, "no-such-code", AfterChange, exit 4, "There is no code of that number here.", "Check the number, and the address of the hub; or ask whoever made it for another one.";
+    SeveralFound, "several-found", AfterChange, exit 4, "Several hubs in this network say that they have that code.", "Ask the sender for its address, and write `potluck receive HOST:PORT/CODE`. The code is as good as before.";
     CodeBusy, "code-busy", Later, exit 4, "Somebody is using that code just now.", "Try again in a moment.";
     BadCode, "bad-code", Never, exit 2, "That is no code.", "A code is a number and two words, such as 7-crossover-clockwork.";
     CodeGuessed, "code-guessed", AfterChange, exit 4, "Somebody has tried the code with wrong words, so it is void. Nothing was sent to them.", "Send it again, for another code.";

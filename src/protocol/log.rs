@@ -2,12 +2,14 @@
 
 mod invites;
 mod meetings;
+mod parcels;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use invites::{CodeGuessed, CodeUsed, InviteSpent};
 pub use meetings::{MeetingBegun, RelayEnded};
+pub use parcels::{ParcelAdmitted, ParcelGuessed, ParcelOpened};
 
 use super::vocabulary::{bodies, vocabulary};
 use super::{ErrorCode, PublicKey, Timestamp};
@@ -70,6 +72,12 @@ vocabulary! {
         MeetingBegun(MeetingBegun) = "meeting-begun", r#"{"meeting":7,"by":"dora","with":"erin","content":"c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1","relays":true}"#;
         /// The connections of a meeting were joined by the hub, have carried something, and have ended.
         RelayEnded(RelayEnded) = "relay-ended", r#"{"meeting":7,"by":"dora","with":"erin","bytes":1048576,"took":830,"why":"closed"}"#;
+        /// Somebody sends a parcel, and has a number for its code.
+        ParcelOpened(ParcelOpened) = "parcel-opened", r#"{"code":8,"name":"dora","address":"127.0.0.1:40000"}"#;
+        /// The sender of a parcel has let a receiver in, who knows the code.
+        ParcelAdmitted(ParcelAdmitted) = "parcel-admitted", r#"{"code":8,"name":"","address":"127.0.0.1"}"#;
+        /// Somebody has guessed at the code of a parcel, or broken off.
+        ParcelGuessed(ParcelGuessed) = "parcel-guessed", r#"{"code":8,"address":"127.0.0.1"}"#;
         /// The hub has refused a request.
         RequestRefused(RequestRefused) = "request-refused", r#"{"name":"dora","request":"get","code":"not-offered","message":"Nobody offers notes.txt.","more":2300}"#;
         /// The reader of the log was too slow: some lines were dropped.
@@ -106,10 +114,12 @@ impl LogEvent {
             Self::ClientRegistered(_) | Self::ClientBack(_) | Self::ClientLeft(_) => Level::Info,
             Self::InviteSpent(_) | Self::CodeUsed(_) | Self::OffersAdded(_) | Self::OffersRemoved(_) => Level::Info,
             Self::PushAsked(_) | Self::PushEnded(_) | Self::FileKept(_) => Level::Info,
-            Self::MeetingBegun(_) | Self::RelayEnded(_) => Level::Info,
+            Self::MeetingBegun(_) | Self::RelayEnded(_) | Self::ParcelOpened(_) | Self::ParcelAdmitted(_) => {
+                Level::Info
+            }
             Self::FileNotKept(_) => Level::Warn,
             Self::RoomChanged(_) | Self::PeerDoubted(_) | Self::NamesReloaded(_) => Level::Info,
-            Self::LoginFailed(_) | Self::LoginLocked(_) | Self::CodeGuessed(_) => Level::Warn,
+            Self::LoginFailed(_) | Self::LoginLocked(_) | Self::CodeGuessed(_) | Self::ParcelGuessed(_) => Level::Warn,
             Self::LogGap(_) | Self::ClientRefused(_) | Self::ClientAway(_) | Self::RequestRefused(_) => Level::Warn,
             Self::StoreDegraded(_) => Level::Warn,
             Self::StoreRecovered(_) => Level::Info,
@@ -130,7 +140,7 @@ bodies! {
         link: String,
         /// The hub's public key.
         key: PublicKey,
-        /// Who may join: `invite`, `open` or `accounts`.
+        /// Who may join: `invite`, `open` or `accounts`; `only` if it is there for one sender of parcels.
         access: String,
         /// The TCP port on which the hub serves files, if it does.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::wire::Octets;
 use super::{Code, Content, PublicKey};
 
 /// What a parcel is to its receiver.
@@ -87,6 +88,8 @@ pub struct Ticket {
     pub sender: PublicKey,
     /// The parcel.
     pub parcel: Parcel,
+    /// With what both come to a new channel when the receiver returns: as secret as the code was.
+    pub resumption: Octets,
 }
 
 /// What the receiver says.

@@ -8,7 +8,7 @@ use super::disk::Disk;
 use super::done::Done;
 use super::traffic::Traffic;
 use crate::core::peers::{PeerConn, PeerInput};
-use crate::core::session::{Input, Session};
+use crate::core::session::{Input, ParcelInput, Session};
 use crate::core::time::Time;
 use crate::core::verify::{KnownKey, Person, judge};
 use crate::protocol::name::NameKey;
@@ -119,6 +119,11 @@ impl Actor {
             Done::Changed(changes) => Input::FilesChanged(changes),
             Done::Verified(task, result) => Input::Verified(task, result),
             Done::Granted(task, result) => Input::Granted(task, result),
+            Done::ParcelPrepared(parcel, result) => {
+                Input::Parcel(ParcelInput::Prepared(parcel, result.map(|parcel| *parcel)))
+            }
+            Done::Listed(task, files) => Input::Parcel(ParcelInput::Listed(task, files)),
+            Done::TicketFound(task, ticket) => Input::Parcel(ParcelInput::TicketFound(task, ticket)),
             Done::Inbox(ref name, ref shown) => Input::InboxOpened(name, shown),
             Done::Transfer(transfer, note) => Input::Transfer(transfer, note),
             Done::Upload(upload, note) => {

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::content::content_of;
+use super::parcels::Parcels;
 use crate::core::session::{FilesChanged, Hashed, Offering};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::NameKey;
@@ -44,19 +46,7 @@ pub(super) struct Disk {
     watched: Vec<Watched>,
     /// Contents that are granted to one person, for a push: the hash and the person's name.
     granted: BTreeSet<(ContentHash, NameKey)>,
-}
-
-/// The description of a file with these bytes.
-pub(super) fn content_of(file: &str, content: &[u8], modified: Timestamp) -> Content {
-    let chunking = Chunking::for_size(content.len() as u64, None);
-    Content {
-        file: file.into(),
-        size: chunking.size(),
-        hash: ContentHash(*blake3::hash(content).as_bytes()),
-        chunk_size: chunking.chunk_size(),
-        chunks: chunking.count().into(),
-        modified: Some(modified),
-    }
+    pub(super) parcels: Parcels,
 }
 
 /// The same content, divided into at most this many chunks.
@@ -181,6 +171,36 @@ impl Disk {
                 Err(Failure::new(ErrorCode::EmptyDir, format!("There is nothing in {shown} to offer.")))
             }
         }
+    }
+
+    /// Finds files and folders from where the program was started, each under the last part of its name.
+    pub(super) fn gather(&self, paths: &[String]) -> Result<(String, Vec<Content>), Failure> {
+        let (mut files, mut names) = (Vec::new(), Vec::new());
+        for (place, path) in paths.iter().enumerate() {
+            let bare = path.trim_end_matches('/');
+            let found = self.at_home(bare).map_err(|failure| failure.at(pointer_at(&format!("/paths/{place}"))))?;
+            let name = bare.rsplit('/').next().unwrap_or(bare);
+            names.push(if found.len() == 1 && *found[0].file == *bare { name.to_owned() } else { format!("{name}/") });
+            let renamed = |file: &str| format!("{name}{}", file.strip_prefix(bare).unwrap_or(file));
+            files.extend(found.into_iter().map(|file| Content { file: renamed(&file.file).into(), ..file }));
+        }
+        let name = match names.as_slice() {
+            [] => String::new(),
+            [only] => only.clone(),
+            [first, more @ ..] => format!("{} and {} more", first.trim_end_matches('/'), more.len()),
+        };
+        Ok((name, files))
+    }
+
+    /// A file, or all files of a folder, in the folder in which the program was started.
+    fn at_home(&self, name: &str) -> Result<Vec<Content>, Failure> {
+        let mut found = Hashed::default();
+        let told = |failure: Failure| match failure.code {
+            ErrorCode::NoSuchFile => Failure::new(ErrorCode::NoSuchFile, format!("There is no file or folder {name}.")),
+            _ => failure,
+        };
+        self.find(HOME, name, true, false, &mut found).map_err(told)?;
+        Ok(found.contents)
     }
 
     /// Grants one person a file, from the chosen folder or from the one in which the program was started.

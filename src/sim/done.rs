@@ -2,6 +2,7 @@
 
 use crate::core::session::{FilesChanged, Hashed, TransferNote, UploadNote};
 use crate::core::verify::KnownKey;
+use crate::protocol::parcel::{Parcel, Ticket};
 use crate::protocol::wire::Received;
 use crate::protocol::{Content, Failure, event};
 
@@ -13,6 +14,9 @@ pub(super) enum Done {
     Changed(FilesChanged),
     Granted(u64, Result<Content, Failure>),
     Verified(u64, Result<(KnownKey, event::SafetyNumber), Failure>),
+    ParcelPrepared(u64, Result<Box<Parcel>, Failure>),
+    Listed(u64, Result<Vec<Content>, Failure>),
+    TicketFound(u64, Option<Box<Ticket>>),
     Inbox(String, Received),
     Transfer(u64, TransferNote),
     Upload(u64, UploadNote),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::disk::content_of;
+use super::content::content_of;
 use super::{EPOCH, Happening, Sim};
 use crate::core::hub::{CopyPlan, HubFiles, Input};
 use crate::protocol::{Content, ContentHash, ErrorCode, PublicKey};

@@ -7,11 +7,13 @@
 mod agenda;
 mod asked;
 mod client;
+mod content;
 mod disk;
 mod done;
 mod hub_files;
 mod log;
 mod look;
+mod parcels;
 mod peers;
 pub mod reach;
 mod run;
@@ -26,7 +28,9 @@ use std::time::Duration;
 use crate::core::hub::{Access, Hub, HubConfig, HubKeys, Inviters, LoginPolicy, MeetingConfig};
 use crate::core::link::LinkConfig;
 use crate::core::secrets::Secrets;
-use crate::core::session::{AcceptFrom, DownloadConfig, FilesChanged, Session, SessionConfig, SessionTimeouts};
+use crate::core::session::{
+    AcceptFrom, Chance, DownloadConfig, Entry, FilesChanged, Session, SessionConfig, SessionTimeouts,
+};
 use crate::core::time::{Rng, Time};
 use crate::protocol::event::Settings;
 use crate::protocol::limits::{HubLimits, MAX_TRANSFERS, PUSH_PATIENCE};
@@ -252,11 +256,13 @@ impl Sim {
             follow: options.follow.table,
             follow_roster: options.follow.roster,
         };
+        let seed = self.rng.next_u64();
+        let secrets = *blake3::hash(&seed.to_be_bytes()).as_bytes();
         let session = Session::new(SessionConfig {
-            name: name.into(),
+            entry: Entry::Named { name: name.into(), password: options.password.clone().map(Password) },
+            key,
             hub: "hub.example:7755".into(),
             invite: options.invite.clone(),
-            password: options.password.clone().map(Password),
             follow: options.follow,
             inbox: true,
             link: LinkConfig::client(),
@@ -273,7 +279,7 @@ impl Sim {
             },
             settings,
             epoch: EPOCH,
-            seed: self.rng.next_u64(),
+            chance: Chance { seed, secrets },
         });
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, index as u8 + 1)), 50_000 + index as u16);
         self.actors.push(Actor::new(session, key, address));

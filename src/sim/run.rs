@@ -13,7 +13,7 @@ use crate::protocol::record::NameRecord;
 use crate::protocol::{ErrorCode, Event, Failure, LogLine, Offer, PublicKey, Timestamp, event};
 
 /// How long a local task takes.
-const TASK: Duration = Duration::from_micros(500);
+pub(super) const TASK: Duration = Duration::from_micros(500);
 
 /// The revision up to which [`Sim::offered_at`] remembers the table.
 const REMEMBERED: u64 = 10_000;
@@ -169,11 +169,7 @@ impl Sim {
     fn do_for_client(&mut self, client: usize, output: Output) {
         let soon = self.now + TASK;
         match output {
-            Output::PrepareParcel { .. }
-            | Output::ServeParcel(..)
-            | Output::DropParcel(_)
-            | Output::FetchListing(..) => {}
-            Output::FindTicket(..) | Output::KeepTicket(_) | Output::DropTicket(_) => {}
+            Output::Parcel(output) => self.do_for_parcel(client, output),
             Output::Tell(mut line) => {
                 let actor = &mut self.actors[client];
                 assert_eq!(actor.asked.mistake(&line), None);
@@ -196,10 +192,7 @@ impl Sim {
             }
             Output::Say(line) => self.line_to_hub(client, line),
             Output::Send(frame) => self.line_to_hub(client, text_of(&frame)),
-            Output::OpenInbox(name) => {
-                let shown = self.shown.get(&(self.actors[client].key, name.clone())).cloned().unwrap_or_default();
-                self.later(soon, Happening::Local(client, Done::Inbox(name, shown)));
-            }
+            Output::OpenInbox(name) => self.open_inbox(client, name),
             Output::Shown(name, number) => drop(self.shown.insert((self.actors[client].key, name), number)),
             Output::CheckDir(task, dir) => {
                 let result = self.actors[client].disk.check_dir(&dir);
@@ -230,6 +223,11 @@ impl Sim {
             Output::Unread => {}
             Output::End(code) => self.actors[client].ended = Some(code),
         }
+    }
+
+    fn open_inbox(&mut self, client: usize, name: String) {
+        let shown = self.shown.get(&(self.actors[client].key, name.clone())).cloned().unwrap_or_default();
+        self.later(self.now + TASK, Happening::Local(client, Done::Inbox(name, shown)));
     }
 
     fn peers_changed(&mut self, client: usize, changes: Vec<(PublicKey, Option<String>)>) {

@@ -62,6 +62,13 @@ fn text(event: &LogEvent) -> String {
         LogEvent::PushEnded(body) => {
             format!("push {} from {} to {} {}", body.push, escape(&body.from), escape(&body.to), escape(&body.how))
         }
+        LogEvent::ParcelOpened(body) => {
+            format!("{} sends a parcel under code number {}", somebody(&body.name, &body.address), body.code)
+        }
+        LogEvent::ParcelAdmitted(body) => {
+            format!("{} receives the parcel of code number {}", somebody(&body.name, &body.address), body.code)
+        }
+        LogEvent::ParcelGuessed(body) => parcel_guessed(body),
         LogEvent::MeetingBegun(body) => meeting_begun(body),
         LogEvent::RelayEnded(body) => relay_ended(body),
         LogEvent::FileKept(body) => format!(
@@ -113,6 +120,18 @@ fn code_used(body: &log::CodeUsed) -> String {
 fn code_guessed(body: &log::CodeGuessed) -> String {
     let (invite, address) = (escape(&body.invite), escape(&body.address));
     format!("the code of invite {invite} is void: a wrong guess from {address}, or it broke off")
+}
+
+fn parcel_guessed(body: &log::ParcelGuessed) -> String {
+    format!("a wrong guess at code number {} from {}, or it broke off", body.code, escape(&body.address))
+}
+
+/// A client by its name, if it has any, and its address.
+fn somebody(name: &str, address: &str) -> String {
+    match name.is_empty() {
+        true => format!("a guest at {}", escape(address)),
+        false => format!("{} at {}", escape(name), escape(address)),
+    }
 }
 
 fn login_failed(body: &log::LoginFailed) -> String {

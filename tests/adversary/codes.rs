@@ -1,13 +1,13 @@
 //! Exchanges of short codes for invites, by clients who know the words and clients who do not.
 
-use potluck::core::exchange::{Binding, Typist};
+use potluck::core::exchange::Typist;
 use potluck::core::hub::Input;
 use potluck::core::secrets::Secrets;
 use potluck::protocol::code::Nameplate;
 use potluck::protocol::invite::{CodeRecord, InviteDigest, InviteRecord};
 use potluck::protocol::record::Found;
 use potluck::protocol::wire::ExchangeStart;
-use potluck::protocol::{Code, PublicKey, Timestamp, to_json};
+use potluck::protocol::{Code, Timestamp, to_json};
 
 use crate::hub::World;
 
@@ -27,9 +27,8 @@ impl World {
             0 => format!(r#"{{"confirmation":"{}"}}"#, "ab".repeat(32)),
             1 => r#"{"exchange":"potluck-exchange/1","nameplate":0,"share":""}"#.to_owned(),
             _ => {
-                let (code, key) = (Code::new(1 + self.rng.below(2) as u32, 1), PublicKey([99; 32]));
-                let binding = Binding { nameplate: code.nameplate(), typist: key, maker: key, exporter: None };
-                let share = Typist::start(&code, binding, &mut Secrets::new([3; 32])).1;
+                let code = Code::new(1 + self.rng.below(2) as u32, 1);
+                let share = Typist::start(&code, &mut Secrets::new([3; 32])).1;
                 let start = ExchangeStart {
                     exchange: "potluck-exchange/1".into(),
                     nameplate: code.nameplate(),

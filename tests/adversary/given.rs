@@ -21,9 +21,10 @@ fn key(rng: &mut Rng) -> PublicKey {
 }
 
 pub fn config(rng: &mut Rng) -> HubConfig {
-    let access = match rng.below(4) {
-        0 => Access::Invite,
-        1 => Access::Accounts,
+    let access = match rng.below(9) {
+        0 | 1 => Access::Invite,
+        2 | 3 => Access::Accounts,
+        4 => Access::Only(key(rng)),
         _ => Access::Open,
     };
     let files = HubFiles { key: PublicKey([99; 32]), address: [127, 0, 0, 1].into(), port: 9, room: 6 << 20 };

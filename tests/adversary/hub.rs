@@ -8,11 +8,12 @@ use potluck::core::hub::{ConnId, Input, Output};
 use potluck::core::{Hub, Rng, Time};
 use potluck::protocol::name::NameKey;
 use potluck::protocol::record::{Loaded, Query, Record, StoredMessage};
-use potluck::protocol::wire::HubHello;
+use potluck::protocol::wire::{Ask, HubHello};
 use potluck::protocol::{Event, EventLine, Id, PublicKey};
 use potluck::sim::Asked;
 
 use crate::given::{config, loaded, names};
+use crate::handovers::{Handovers, Talks, is_for_guests};
 use crate::meetings::Meetings;
 use crate::words::{PEOPLE, Vocabulary, pick};
 
@@ -29,6 +30,8 @@ pub struct Session {
     pub asked: Asked,
     /// It has said that it has what it does not have: answers may be missing.
     lied: bool,
+    guest: bool,
+    talks: Talks,
 }
 
 /// A connection: whose, of which session, and what its hello said of that.
@@ -36,6 +39,7 @@ pub struct Conn {
     who: usize,
     session: Option<String>,
     claimed: u64,
+    guest: bool,
 }
 
 pub struct World {
@@ -43,6 +47,8 @@ pub struct World {
     pub vocabulary: Vocabulary,
     /// How often what arrives is a client's, and how often the store's names are changed by another program, in 100.
     pub pace: (u64, u64),
+    /// Whether parcels are handed over in this run.
+    parcels: bool,
     pub now: Time,
     pub hub: Hub,
     pub files: bool,
@@ -60,6 +66,7 @@ pub struct World {
     pub attempts: Vec<(u64, NameKey)>,
     pub copies: Vec<u64>,
     pub meetings: Meetings,
+    handovers: Handovers,
     pub stopped: bool,
 }
 
@@ -73,6 +80,7 @@ impl World {
             hub: Hub::new(config, loaded),
             vocabulary: Vocabulary::some(&mut rng),
             pace: ([30, 60, 80][rng.below(3) as usize], [1, 5][rng.below(2) as usize]),
+            parcels: rng.chance(40),
             rng,
             now: Time(0),
             files,
@@ -88,6 +96,7 @@ impl World {
             attempts: Vec::new(),
             copies: Vec::new(),
             meetings: Meetings::default(),
+            handovers: Handovers::default(),
             stopped: false,
         }
     }
@@ -118,6 +127,11 @@ impl World {
                 if let Event::Meeting(meeting) = &line.event {
                     self.meetings.tokens.extend([meeting.token.clone(), meeting.second_token.clone()]);
                 }
+                self.handovers.told(&line.event);
+                if !session.lied {
+                    session.talks.told(&line.event);
+                }
+                assert!(!session.guest || is_for_guests(&line.event), "a guest is told {}", line.event.name());
                 if let (true, Some(Id::Number(id))) = (line.last, line.id) {
                     let open = session.open.get_mut(&id).unwrap_or_else(|| panic!("nobody asked {id}: {body}"));
                     *open -= 1;
@@ -133,6 +147,8 @@ impl World {
                 let session = self.sessions.entry(hello.session).or_default();
                 assert_eq!(session.sent, hello.received, "what arrived is known");
                 session.lied |= conn.claimed > session.received;
+                assert!(!hello.resumed || session.guest == conn.guest, "a guest becomes no member");
+                session.guest = conn.guest;
                 session.received = session.received.max(if hello.resumed { conn.claimed } else { 0 });
             }
             Output::Close(conn) => {
@@ -172,7 +188,7 @@ impl World {
     pub fn connect(&mut self, who: usize) {
         self.last_conn += 1;
         let conn = self.last_conn;
-        self.conns.insert(conn, Conn { who, session: None, claimed: 0 });
+        self.conns.insert(conn, Conn { who, session: None, claimed: 0, guest: false });
         // An older connection of the same program stays open.
         self.clients[who] = Some(conn);
         let key = PublicKey([(who as u64 % KEYS) as u8; 32]);
@@ -193,14 +209,16 @@ impl World {
         };
         let had = session.as_ref().and_then(|session| self.sessions.get(session)).map_or(0, |known| known.received);
         let claimed = if self.rng.chance(90) { had } else { self.rng.below(6) };
+        let guest = self.rng.chance(25);
         if let Some(conn) = self.conns.get_mut(&conn) {
-            conn.claimed = claimed;
+            (conn.claimed, conn.guest) = (claimed, guest);
         }
         let session = session.map_or(String::new(), |session| format!(r#""session":"{session}","#));
         let invite = if self.rng.chance(80) { r#","invite":"secret""# } else { "" };
+        let guest = if guest { r#","guest":true"# } else { "" };
         let asked = self.rng.below(20);
         let line = format!(
-            r#"{{"hello":"potluck-link/1",{session}"received":{claimed},"port":1,"link_port":2,"instance":"{who}","asked":{asked}{invite}}}"#
+            r#"{{"hello":"potluck-link/1",{session}"received":{claimed},"port":1,"link_port":2,"instance":"{who}","asked":{asked}{invite}{guest}}}"#
         );
         self.handle(Input::Line { conn, line: line.as_bytes() });
     }
@@ -216,13 +234,20 @@ impl World {
         let (newest, mut rng) = (self.newest(), Rng(self.rng.next_u64()));
         let Some((conn, &mut Session { sent, received, .. })) = self.session(who) else { return };
         let id = if rng.chance(90) { sent as i64 + 1 } else { rng.below(30) as i64 };
-        let (body, answered) = self.vocabulary.body(&mut rng, PEOPLE[who], id, newest);
+        let parcel = self.parcels && rng.chance(70);
+        let (body, answered) = match parcel.then(|| self.handovers.ask(&mut rng, newest)) {
+            Some(ask) => (ask.to_body().to_string(), false),
+            None => self.vocabulary.body(&mut rng, PEOPLE[who], id, newest),
+        };
         let n = if rng.chance(99) { sent + 1 } else { rng.below(sent + 3) };
         let ack = if rng.chance(99) { rng.below(received + 1) } else { received + rng.below(3) };
         let probe = if rng.chance(10) { r#","probe":true"# } else { "" };
         if let Some((_, session)) = self.session(who).filter(|_| n == sent + 1) {
             session.sent = n;
             session.asked.of_hub(&body);
+            if let Ok(Ask::HangUp(over)) = Ask::parse(&body) {
+                session.talks.hung_up(over.hang_up);
+            }
             if answered {
                 *session.open.entry(id).or_default() += 1;
             }
@@ -285,6 +310,7 @@ impl World {
             34 | 37 => self.halves(),
             35 => self.relay(false),
             36 => self.call(),
+            38 if self.rng.chance(20) => self.seek(who),
             _ => self.time(),
         }
     }

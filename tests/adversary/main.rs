@@ -10,6 +10,7 @@ mod seeds;
 mod codes;
 mod far;
 mod given;
+mod handovers;
 mod hub;
 mod meetings;
 mod outside;

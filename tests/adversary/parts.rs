@@ -242,6 +242,7 @@ fn fetch_run(seed: u64) {
         chunks: rng.chance(30).then(|| some_chunks(&mut rng)),
         on_conflict: OnConflict::Fail,
         share: rng.chance(80),
+        by_key: false,
     };
     let found =
         (0..rng.below(20)).map(|_| if rng.chance(80) { Ok(Found::Missing) } else { Err(ErrorCode::Exists.into()) });

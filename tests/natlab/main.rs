@@ -14,6 +14,7 @@ mod homes;
 mod hostile;
 mod lab;
 mod left_out;
+mod near;
 mod pairs;
 mod routers;
 mod running;

@@ -217,10 +217,10 @@ fn a_hundred_wrong_guesses_get_nowhere_and_are_told() {
                 maker: conn.peer,
                 exporter: Some(conn.exporter),
             };
-            let (typist, share) = Typist::start(&guess, binding, &mut secrets);
+            let (typist, share) = Typist::start(&guess, &mut secrets);
             say(&mut conn, start(guess.nameplate(), &share)).await;
             let answer: ExchangeAnswer = serde_json::from_str(&hear(&mut conn).await).unwrap();
-            let (_, confirmation) = typist.confirm(&answer.share.0).unwrap();
+            let (_, confirmation) = typist.confirm(&binding, &answer.share.0).unwrap();
             say(&mut conn, to_json(&ExchangeConfirm { confirmation: confirmation.into() })).await;
             assert_eq!(refusal(&hear(&mut conn).await), ErrorCode::WrongCode);
         }
@@ -247,10 +247,10 @@ fn who_reflects_or_relays_to_a_hub_gets_nothing() {
         let mut conn = connect(address, &identity, None, TransportChoice::Quic).await.unwrap();
         let (nameplate, typist, maker) = (made.nameplate(), identity.key, conn.peer);
         let binding = Binding { nameplate, typist, maker, exporter: Some([7; 32]) };
-        let (typist, share) = Typist::start(&made, binding, &mut Secrets::new([1; 32]));
+        let (typist, share) = Typist::start(&made, &mut Secrets::new([1; 32]));
         say(&mut conn, start(nameplate, &share)).await;
         let answer: ExchangeAnswer = serde_json::from_str(&hear(&mut conn).await).unwrap();
-        let (_, confirmation) = typist.confirm(&answer.share.0).unwrap();
+        let (_, confirmation) = typist.confirm(&binding, &answer.share.0).unwrap();
         say(&mut conn, to_json(&ExchangeConfirm { confirmation: confirmation.into() })).await;
         assert_eq!(refusal(&hear(&mut conn).await), ErrorCode::WrongCode);
     });

@@ -12,6 +12,7 @@ mod invites;
 mod kills;
 mod limits;
 mod messages;
+mod parcels;
 mod presence;
 mod restarts;
 mod revocation;

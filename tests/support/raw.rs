@@ -29,16 +29,25 @@ impl Raw {
 
     /// Does so at a hub that is not on this machine.
     pub fn enter_at(hub: SocketAddr, name: &str, identity: Identity, port: u16) -> Self {
+        let mut raw = Self::connect(hub, identity, port, false);
+        raw.say(&json!({"id": 1, "request": "register", "name": name}));
+        raw.expect("welcome");
+        raw
+    }
+
+    /// Comes as a guest, or without a name.
+    pub fn nameless(hub: u16, identity: Identity, guest: bool) -> Self {
+        Self::connect((Ipv4Addr::LOCALHOST, hub).into(), identity, 0, guest)
+    }
+
+    fn connect(hub: SocketAddr, identity: Identity, port: u16, guest: bool) -> Self {
         let (bodies, to_say) = unbounded_channel();
         let (tell, told) = channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(speak(hub, identity, port, to_say, tell));
+            runtime.block_on(speak(hub, identity, (port, guest), to_say, tell));
         });
-        let mut raw = Self { bodies, told, stash: Vec::new() };
-        raw.say(&json!({"id": 1, "request": "register", "name": name}));
-        raw.expect("welcome");
-        raw
+        Self { bodies, told, stash: Vec::new() }
     }
 
     /// Sends a body in a frame of its own.
@@ -89,7 +98,7 @@ impl Raw {
 async fn speak(
     hub: SocketAddr,
     identity: Identity,
-    port: u16,
+    (port, guest): (u16, bool),
     mut say: UnboundedReceiver<String>,
     tell: Sender<Value>,
 ) {
@@ -104,7 +113,7 @@ async fn speak(
         instance: String::new(),
         asked: 0,
         invite: None,
-        guest: false,
+        guest,
     };
     let mut out = (to_json(&hello) + "\n").into_bytes();
     let (mut said, mut ack, mut greeted) = (0, 0, false);

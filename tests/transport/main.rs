@@ -5,4 +5,5 @@ mod support;
 
 mod both;
 mod hostile;
+mod parcels;
 mod relay;

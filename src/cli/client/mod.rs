@@ -1,8 +1,9 @@
-//! Code that `join` and `exec` have in common: options, streams, and running a client.
+//! Code that `join`, `exec`, `send` and `receive` have in common: options, streams, and running a client.
 
 mod live;
 mod name;
 mod options;
+mod parcel;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -13,18 +14,19 @@ use tokio::sync::mpsc;
 use super::recording::output_lost;
 use crate::core::outbox::Popped;
 use crate::core::session::Replica;
-use crate::io::drive::client::{ClientDriver, Message, Reporting, UNREAD, UserInput, mailbox, reach};
+use crate::io::drive::client::{ClientDriver, ClientOptions, Message, Reporting, UNREAD, UserInput, mailbox, reach};
 use crate::io::drive::output::{Output, Render};
 use crate::io::drive::queued::{BOUNDS, Numbered};
 use crate::io::drive::stdout::loss;
 use crate::io::os::signals::{OnHangup, Signals};
 use crate::protocol::types::Password;
-use crate::protocol::{ErrorCode, EventLine, Failure, Follows, append_json};
+use crate::protocol::{ErrorCode, Event, EventLine, Failure, Follows, append_json};
 use crate::ui::bars::{Glyphs, SharedBars};
 use crate::ui::human::{render, render_timed};
 use crate::ui::style::Style;
 pub(in crate::cli) use live::standard_output;
 pub(in crate::cli) use options::ClientArgs;
+pub(in crate::cli) use parcel::{Errand, ParcelArgs};
 
 /// What a subcommand decides about the run, besides the options.
 pub(in crate::cli) struct RunMode {
@@ -46,7 +48,17 @@ pub(in crate::cli) struct RunMode {
     pub(in crate::cli) push_patience: Option<Duration>,
     /// Whether text shows the time and number of messages.
     pub(in crate::cli) times: bool,
+    /// Called with the name that the hub has given us, at the first welcome.
+    pub(in crate::cli) welcomed: Option<Welcomed>,
+    /// Changes an event before anybody is told of it.
+    pub(in crate::cli) retold: Option<Retold>,
 }
+
+/// What is changed in an event before it is told.
+pub(in crate::cli) type Retold = Box<dyn FnMut(&mut EventLine) + Send>;
+
+/// What is done when the client is in.
+pub(in crate::cli) type Welcomed = Box<dyn FnOnce(&str) + Send>;
 
 /// Selects the events that are shown as text.
 pub(in crate::cli) type Shows = Box<dyn FnMut(&EventLine) -> bool + Send>;
@@ -95,16 +107,16 @@ fn glyphs() -> Glyphs {
     if locale.ends_with("utf-8") || locale.ends_with("utf8") { Glyphs::Unicode } else { Glyphs::Ascii }
 }
 
+/// Progress bars, if standard output is a terminal and shows text.
+fn bars(json: bool) -> Option<SharedBars> {
+    let able = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+    (!json && able && io::stdout().is_terminal()).then(|| SharedBars::new(style(), glyphs()))
+}
+
 impl ClientArgs {
     /// Progress bars, if standard output is a terminal and shows text.
     pub(in crate::cli) fn bars(&self) -> Option<SharedBars> {
-        let able = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
-        (!self.json() && able && io::stdout().is_terminal()).then(|| SharedBars::new(style(), glyphs()))
-    }
-
-    fn renderer(&self, mode: RunMode, face: Face) -> Renderer {
-        let RunMode { told, shows, bars, times, .. } = mode;
-        Renderer { numbered: Numbered::default(), json: self.json(), told, shows, bars, face, times }
+        bars(self.json())
     }
 
     /// Runs a client that writes to `sink`. `feed` sends its input.
@@ -116,56 +128,67 @@ impl ClientArgs {
         watch: impl FnMut(&Replica),
         feed: impl FnOnce(mpsc::Sender<UserInput>, mpsc::Sender<Message>),
     ) -> Result<ExitCode, Failure> {
-        let (options, face) = (self.options(&mut mode)?, face.into());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
-        runtime.block_on(async {
-            let local = reach(&options.hub, options.patience.timeout).await;
-            let (broken_sender, mut broken) = mpsc::channel(1);
-            let (mailbox, messages) = mailbox();
-            let render = Reporting::new(self.renderer(mode, face), mailbox.clone());
-            let printed = Output::spawn(BOUNDS, sink, render, move |e| {
-                let code = loss(e).and_then(Result::err).map_or(0, |failure| failure.code.exit());
-                let _ = broken_sender.blocking_send(code);
-            })
-            .map_err(Failure::internal)?;
-            let driver = ClientDriver::new(options, local, printed.clone(), (mailbox.clone(), messages), watch)?;
-            let stopping = mailbox.clone();
-            let _signals = Signals::install(OnHangup::Ends, move |signal| {
-                if stopping.blocking_send(Message::Interrupt(signal.exit())).is_err() {
-                    // The client has ended, and only its output waits to be read.
-                    std::process::exit(signal.exit().into());
-                }
-            })
-            .map_err(Failure::internal)?;
-            // If the reader of our output has gone, the client ends: answers that cannot be read are of no use.
-            let unread = mailbox.clone();
-            tokio::spawn(async move {
-                if let Some(code) = broken.recv().await {
-                    let _ = unread.send(Message::Interrupt(code)).await;
-                }
-            });
-            let (sender, input) = mpsc::channel(64);
-            feed(sender, mailbox);
-            let code = driver.run(input).await;
-            // Everything that was told is read, unless the user wants to end now, or a time limit has passed.
-            let now = code >= 128 || code == ErrorCode::TimedOut.exit();
-            let closed = match printed.close(Some(Duration::from_secs(1))) {
-                Err(e) if e.kind() == io::ErrorKind::TimedOut && !now => {
-                    let _ = writeln!(io::stderr(), "{UNREAD}");
-                    printed.close(None)
-                }
-                closed => closed,
-            };
-            Ok(match closed.err().and_then(|e| loss(&e)).and_then(Result::err) {
-                Some(failure) => output_lost(&failure),
-                None => ExitCode::from(code),
-            })
-        })
+        let options = self.options(&mut mode)?;
+        run(options, Renderer::new(self.json(), mode, face.into()), sink, watch, feed)
     }
 }
 
+/// Runs a client that writes to `sink`. `feed` sends its input.
+pub(in crate::cli) fn run<S: Write + Send + 'static>(
+    options: ClientOptions,
+    renderer: Renderer,
+    sink: S,
+    watch: impl FnMut(&Replica),
+    feed: impl FnOnce(mpsc::Sender<UserInput>, mpsc::Sender<Message>),
+) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
+    runtime.block_on(async {
+        let local = reach(&options.hub, options.patience.timeout).await;
+        let (broken_sender, mut broken) = mpsc::channel(1);
+        let (mailbox, messages) = mailbox();
+        let render = Reporting::new(renderer, mailbox.clone());
+        let printed = Output::spawn(BOUNDS, sink, render, move |e| {
+            let code = loss(e).and_then(Result::err).map_or(0, |failure| failure.code.exit());
+            let _ = broken_sender.blocking_send(code);
+        })
+        .map_err(Failure::internal)?;
+        let driver = ClientDriver::new(options, local, printed.clone(), (mailbox.clone(), messages), watch)?;
+        let stopping = mailbox.clone();
+        let _signals = Signals::install(OnHangup::Ends, move |signal| {
+            if stopping.blocking_send(Message::Interrupt(signal.exit())).is_err() {
+                // The client has ended, and only its output waits to be read.
+                std::process::exit(signal.exit().into());
+            }
+        })
+        .map_err(Failure::internal)?;
+        // If the reader of our output has gone, the client ends: answers that cannot be read are of no use.
+        let unread = mailbox.clone();
+        tokio::spawn(async move {
+            if let Some(code) = broken.recv().await {
+                let _ = unread.send(Message::Interrupt(code)).await;
+            }
+        });
+        let (sender, input) = mpsc::channel(64);
+        feed(sender, mailbox);
+        let code = driver.run(input).await;
+        // Everything that was told is read, unless the user wants to end now, or a time limit has passed.
+        let now = code >= 128 || code == ErrorCode::TimedOut.exit();
+        let closed = match printed.close(Some(Duration::from_secs(1))) {
+            Err(e) if e.kind() == io::ErrorKind::TimedOut && !now => {
+                let _ = writeln!(io::stderr(), "{UNREAD}");
+                printed.close(None)
+            }
+            closed => closed,
+        };
+        Ok(match closed.err().and_then(|e| loss(&e)).and_then(Result::err) {
+            Some(failure) => output_lost(&failure),
+            None => ExitCode::from(code),
+        })
+    })
+}
+
 /// Renders events as text, and updates the progress bars.
-struct Renderer {
+pub(in crate::cli) struct Renderer {
     numbered: Numbered,
     json: bool,
     told: fn(&EventLine) -> bool,
@@ -173,13 +196,31 @@ struct Renderer {
     bars: Option<SharedBars>,
     face: Face,
     times: bool,
+    welcomed: Option<Welcomed>,
+    retold: Option<Retold>,
+}
+
+impl Renderer {
+    /// Renders as JSON or as text.
+    pub(in crate::cli) fn new(json: bool, mode: RunMode, face: Face) -> Self {
+        let RunMode { told, shows, bars, times, welcomed, retold, .. } = mode;
+        Self { numbered: Numbered::default(), json, told, shows, bars, face, times, welcomed, retold }
+    }
 }
 
 impl Render<EventLine> for Renderer {
     fn render(&mut self, popped: Popped<EventLine>, out: &mut Vec<u8>) {
         let mut line = Numbered::line(popped);
+        if let Event::Welcome(welcome) = &line.event
+            && let Some(welcomed) = self.welcomed.take()
+        {
+            welcomed(&welcome.name);
+        }
         if !(self.told)(&line) {
             return;
+        }
+        if let Some(retold) = &mut self.retold {
+            retold(&mut line);
         }
         self.numbered.number(&mut line);
         if let Some(bars) = &self.bars {

@@ -11,11 +11,11 @@ use clap::Args;
 use super::super::duration::{millis, seconds};
 use super::super::first_line::first_line;
 use super::super::size::rate;
-use super::RunMode;
+use super::{RunMode, Welcomed};
 use crate::client::Client;
 use crate::core::LinkConfig;
 use crate::core::session::AcceptFrom;
-use crate::io::drive::client::{ClientOptions, ClientTimeouts, Folders};
+use crate::io::drive::client::{ClientOptions, ClientTimeouts, Folders, Who};
 use crate::io::fs::{check_dir, check_target};
 use crate::io::state::home::Home;
 use crate::protocol::cause;
@@ -131,6 +131,16 @@ impl ClientArgs {
         }
         self.hub.code = Some(words.join("-").parse::<Code>()?);
         Ok(())
+    }
+
+    /// Remembers the hub when it was joined, so that `send` and `receive` find it.
+    pub(in crate::cli) fn remember_hub(&self) -> Result<Welcomed, Failure> {
+        let (joined, hub) = (self.home()?.joined(), self.hub.clone());
+        Ok(Box::new(move |name| {
+            if let Err(e) = joined.add(&hub, name) {
+                tracing::debug!("the hub is not remembered: {e}");
+            }
+        }))
     }
 
     pub(in crate::cli) fn home(&self) -> Result<Home, Failure> {
@@ -255,8 +265,12 @@ impl ClientArgs {
             .link_timers(link)
             .give_up(self.give_up);
         let options = client.options(home)?;
+        let who = match (options.who, mode.password.take()) {
+            (Who::Named { name, .. }, password) => Who::Named { name, password },
+            (nameless @ (Who::Member { .. } | Who::Guest), _) => nameless,
+        };
         Ok(ClientOptions {
-            password: mode.password.take(),
+            who,
             hub_key: self.hub_key,
             folders: Folders { dir, ..options.folders },
             linger: mode.linger,

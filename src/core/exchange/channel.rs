@@ -1,6 +1,6 @@
 //! What both sides seal for each other after an exchange, so that whoever forwards it learns and changes nothing.
 
-use super::Wrong;
+use super::{Resumption, Wrong};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
 /// How many bytes a sealed message has more than what it holds.
@@ -36,6 +36,7 @@ impl Seal {
 pub struct Channel {
     ours: Seal,
     theirs: Seal,
+    resumption: Resumption,
 }
 
 impl std::fmt::Debug for Channel {
@@ -45,8 +46,13 @@ impl std::fmt::Debug for Channel {
 }
 
 impl Channel {
-    pub(super) fn new(ours: Seal, theirs: Seal) -> Self {
-        Self { ours, theirs }
+    pub(super) fn new(ours: Seal, theirs: Seal, resumption: Resumption) -> Self {
+        Self { ours, theirs, resumption }
+    }
+
+    /// What both sides keep, to come to another channel if they lose each other.
+    pub fn resumption(&self) -> &Resumption {
+        &self.resumption
     }
 
     /// Seals a message for the other side. This fails only beyond 64 GiB, and then gives what the other side does not

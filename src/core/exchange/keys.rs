@@ -3,13 +3,14 @@
 use aws_lc_rs::{hkdf, hmac};
 
 use super::channel::{Channel, Seal};
+use super::resumption::Resumption;
 use super::{Binding, CONFIRMATION_BYTES, Confirmation, Wrong};
 
 /// The salt of the key derivation: the name and version of the construction.
 const SALT: &[u8] = b"potluck exchange by a code 1";
 
 /// The length of each key, in bytes.
-const KEY_BYTES: usize = 32;
+pub(super) const KEY_BYTES: usize = 32;
 
 /// Who says something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,14 +20,14 @@ pub(super) enum Role {
 }
 
 impl Role {
-    fn other(self) -> Self {
+    pub(super) fn other(self) -> Self {
         match self {
             Self::Typist => Self::Maker,
             Self::Maker => Self::Typist,
         }
     }
 
-    fn name(self) -> &'static [u8] {
+    pub(super) fn name(self) -> &'static [u8] {
         match self {
             Self::Typist => b"typist",
             Self::Maker => b"maker",
@@ -77,7 +78,9 @@ impl Keys {
     /// The channel of one side.
     pub(super) fn channel(&self, of: Role) -> Result<Channel, Wrong> {
         let key = |role: Role| Seal::new(&self.derived(b"seal", role)?);
-        Ok(Channel::new(key(of)?, key(of.other())?))
+        // Both sides keep the same.
+        let resumption = Resumption::new(self.derived(b"resume", Role::Typist)?);
+        Ok(Channel::new(key(of)?, key(of.other())?, resumption))
     }
 
     fn confirming(&self, of: Role) -> Result<hmac::Key, Wrong> {

@@ -17,11 +17,14 @@
 //! Between a sender and a receiver there is no common connection: their exporter is empty, and the keys that they bind are
 //! those with which they meet afterwards.
 //!
-//! Afterwards both have a [`Channel`], which seals what they say to each other.
+//! Afterwards both have a [`Channel`], which seals what they say to each other. If they lose each other, what both have
+//! kept of it ([`Resumption`]) gives them a new one, without another exchange.
 
 mod channel;
 mod keys;
 mod life;
+mod resumption;
+mod returns;
 
 use spake2::{Ed25519Group, Identity, Password, Spake2};
 
@@ -32,6 +35,8 @@ use keys::{Keys, Role};
 
 pub use channel::{Channel, NotOpened, SEALED_BYTES};
 pub use life::{Life, Over, Unready};
+pub use resumption::Resumption;
+pub use returns::{RETURN_NONCE_BYTES, ReturnNonce};
 
 /// The length of a share, in bytes.
 pub const SHARE_BYTES: usize = 33;
@@ -71,26 +76,26 @@ pub struct Wrong;
 #[derive(Debug)]
 pub struct Typist {
     spake: Spake2<Ed25519Group>,
-    binding: Binding,
     share: Share,
 }
 
 impl Typist {
     /// Begins the exchange that a typed code allows. There must be only one for each code that was typed.
-    pub fn start(code: &Code, binding: Binding, secrets: &mut Secrets) -> (Self, Share) {
+    pub fn start(code: &Code, secrets: &mut Secrets) -> (Self, Share) {
         let (typist, maker) = identities();
         let (spake, share) = Spake2::start_a_with_rng(&password(code), &typist, &maker, secrets);
         let share = to_share(&share);
-        (Self { spake, binding, share }, share)
+        (Self { spake, share }, share)
     }
 
-    /// The maker's share has come. Returns what the typist then waits with, and its confirmation.
+    /// The maker's share has come, and the typist knows whom it talks to. Returns what the typist then waits with, and its
+    /// confirmation.
     ///
     /// # Errors
     /// [`Wrong`] if that is no share of a maker.
-    pub fn confirm(self, makers: &[u8]) -> Result<(ConfirmedTypist, Confirmation), Wrong> {
+    pub fn confirm(self, binding: &Binding, makers: &[u8]) -> Result<(ConfirmedTypist, Confirmation), Wrong> {
         let secret = self.spake.finish(makers).map_err(|_| Wrong)?;
-        let keys = Keys::new(&secret, &self.binding, &self.share, makers);
+        let keys = Keys::new(&secret, binding, &self.share, makers);
         let confirmation = keys.confirmation(Role::Typist)?;
         Ok((ConfirmedTypist { keys }, confirmation))
     }

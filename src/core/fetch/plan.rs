@@ -24,6 +24,8 @@ pub struct FetchPlan {
     pub on_conflict: OnConflict,
     /// Whether others may fetch from us what we have got of it: not what was given to us alone.
     pub share: bool,
+    /// Whether its sources are known by their keys alone: what they are called here is no name that has a key.
+    pub by_key: bool,
 }
 
 /// One file of a plan.
@@ -62,7 +64,7 @@ impl FetchPlan {
         let (file, target) = (name.to_owned(), name.to_owned());
         let file = PlannedFile { file, target, hash, chunking, modified: None, sources: Vec::new() };
         let (name, files, on_conflict) = (name.to_owned(), vec![file], OnConflict::Fail);
-        Self { name, hash, files, sources, from: None, chunks: None, on_conflict, share: true }
+        Self { name, hash, files, sources, from: None, chunks: None, on_conflict, share: true, by_key: false }
     }
 
     /// A content that these people have, the preferred first.
@@ -85,7 +87,17 @@ impl FetchPlan {
             hasher.update(file.as_bytes()).update(b"\n");
         }
         let hash = ContentHash(*hasher.finalize().as_bytes());
-        Self { name: name.to_owned(), hash, files, sources, from: None, chunks: None, on_conflict, share: true }
+        Self {
+            name: name.to_owned(),
+            hash,
+            files,
+            sources,
+            from: None,
+            chunks: None,
+            on_conflict,
+            share: true,
+            by_key: false,
+        }
     }
 
     /// Keeps the sources for which this says so, in their order. Files name them by their new places.

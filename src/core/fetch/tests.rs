@@ -54,6 +54,7 @@ impl Rig {
             chunks: None,
             on_conflict: OnConflict::Fail,
             share: true,
+            by_key: false,
         })
     }
 

@@ -21,6 +21,10 @@ pub enum Access {
     Invite,
     /// Only clients that log in with an account.
     Accounts,
+    /// Only the holder of this key, and guests who receive what it sends: the hub belongs to one program, for as long as
+    /// that runs. Such a hub draws the numbers of codes at random, see
+    /// [`OWN_NAMEPLATES`](crate::protocol::code::OWN_NAMEPLATES).
+    Only(PublicKey),
 }
 
 /// What happens after failed logins.

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::entrance::invites::ShownInvite;
+use super::handovers::Handovers;
 use super::journal::queries::PendingQuery;
 use super::sessions::exchange::Exchange;
 use super::sessions::following::Following;
@@ -56,6 +57,7 @@ impl Hub {
                 false if self.entrance.codes.is_for(conn, line) => {
                     self.entrance.codes.line(&mut self.base.at(now), conn, pending, line)
                 }
+                false if Handovers::is_sought(line) => self.seek(now, conn, address.ip(), line),
                 false => self.hello(now, conn, key, address, line),
             };
             return taken.unwrap_or_else(|failure| self.turn_away(conn, failure));
@@ -81,13 +83,17 @@ impl Hub {
         if hello.hello != LINK_PROTOCOL {
             return Err(ErrorCode::WrongProtocol.into());
         }
-        let resumed = self.resumed(hello.session.as_deref(), key)?;
+        let resumed = self.resumed(hello.session.as_deref(), key)?.filter(|id| self.is_guest(*id) == hello.guest);
         let id = match resumed {
             Some(id) => id,
+            None if hello.guest => self.admit(now, key, address.ip(), &hello, None)?,
             None if decide::wants_invite(&self.base.journal.state, &self.base.config.access, &key) => {
                 return self.look_up_invite(now, conn, key, hello);
             }
-            None => self.admit(now, key, address.ip(), &hello, None)?,
+            None => {
+                decide::may_connect(&self.base.config.access, &key)?;
+                self.admit(now, key, address.ip(), &hello, None)?
+            }
         };
         self.attach(now, id, conn, address, &hello, resumed.is_some())
     }
@@ -107,6 +113,10 @@ impl Hub {
             return Err(ErrorCode::AccessRevoked.into());
         }
         Ok(self.base.sessions.get(id).is_some_and(|peer| peer.key == key).then_some(id))
+    }
+
+    fn is_guest(&self, id: PeerId) -> bool {
+        self.base.sessions.get(id).is_some_and(|peer| peer.guest)
     }
 
     /// Asks the store for the invite in a hello. The connection stays pending meanwhile, with the same deadline.
@@ -175,6 +185,7 @@ impl Hub {
             exchange: Exchange::default(),
             past: Past::of(hello),
             rates: Rates::default(),
+            guest: hello.guest,
         };
         let id = self.base.sessions.add(peer);
         self.places.enter(now, id, key, address);
@@ -241,11 +252,12 @@ impl Hub {
         let Some(peer) = self.base.sessions.get_mut(id) else { return Err(ErrorCode::Internal.into()) };
         let new = peer.link.receive(now, frame.n, frame.ack, frame.probe).map_err(fault)?;
         peer.at.doubted = false;
+        let guest = peer.guest;
         self.base.sessions.talks(id);
         pings::probed(&mut self.base.at(now), id, frame.n.is_none() && !frame.probe);
         self.answer_challenge(now, id);
         if let (true, Some(body)) = (new, frame.body) {
-            self.ask(now, id, body.get());
+            self.ask(now, id, body.get(), guest);
         }
         // The frame's acknowledgement may have made room for more answers.
         self.go_on(now, id);
@@ -282,9 +294,14 @@ impl Hub {
                 self.schedule(id);
             }
             // Nobody else has seen a session that never had a name, so nothing of it has to be kept.
-            None if self.places.is_new(id) && self.entrance.underway.name(id).is_none() => self.end(now, id, "gone"),
+            None if self.places.is_new(id) && !self.has_something(id) => self.end(now, id, "gone"),
             None => self.schedule(id),
         }
+    }
+
+    /// Whether a session without a name is about to have one, or sends or receives a parcel.
+    fn has_something(&self, id: PeerId) -> bool {
+        self.entrance.underway.name(id).is_some() || self.handovers.has(id)
     }
 
     /// Ends a session: its name and its offers go, and its place becomes free.
@@ -294,6 +311,8 @@ impl Hub {
         if let Some(conn) = self.base.sessions.disconnect(id) {
             self.base.out.push_back(Output::Close(conn));
         }
+        self.meetings.left(&mut self.base.at(now), id);
+        self.handovers.left(&mut self.base.at(now), id);
         let Some(peer) = self.base.sessions.remove(id) else { return };
         self.places.leave(id);
         self.timers.stop(Timer::Session(id));

@@ -104,6 +104,9 @@ impl Hub {
         let Some(peer) = self.base.sessions.get_mut(id) else { return 0 };
         let Some(name) = peer.name.take() else { return 0 };
         self.places.parted(now, id);
+        if self.handovers.holds_place(id) {
+            self.places.hold(id);
+        }
         peer.feed = None;
         let client = roster_line(peer, &name, Presence::Offline, Timestamp(0));
         let files: Vec<_> = self.base.journal.state.table().files_of(id).cloned().collect();

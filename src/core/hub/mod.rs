@@ -14,7 +14,8 @@
 //!   them.
 //! - `cx`: the context that every part gets while an input is handled, with the ways to answer, tell, record and log.
 //! - `entrance`: who may enter (invites, accounts, logins). `feeds`: delivers messages. `files`: who has which content.
-//! - `meetings`: brings two clients together that cannot simply dial each other.
+//! - `meetings`: brings two clients together that cannot simply dial each other. `handovers`: codes of parcels, and what
+//!   their senders and receivers say to each other; `guests`: what those of them may do who are no members.
 //! - `connections`, `entry`, `requests`, `revocation`, `outcomes`: `impl Hub` for the inputs that need several parts.
 
 mod config;
@@ -24,6 +25,8 @@ mod entrance;
 mod entry;
 mod feeds;
 mod files;
+mod guests;
+mod handovers;
 mod journal;
 mod meetings;
 mod outcomes;
@@ -64,6 +67,7 @@ use files::Files;
 use files::chores::Chores;
 use files::copies::Copies;
 use files::holders::Holders;
+use handovers::{Handovers, News};
 use journal::Journal;
 use meetings::Meetings;
 use room_news::RoomChanges;
@@ -101,6 +105,7 @@ pub struct Hub {
     room_news: RoomChanges,
     files: Files,
     meetings: Meetings,
+    handovers: Handovers,
     timers: Timers<Timer>,
     /// When messages older than the retention are trimmed next; `None` if everything is kept.
     trim_at: Option<Time>,
@@ -126,6 +131,7 @@ impl Hub {
             room_news: RoomChanges::default(),
             files: Files { holders: Holders::default(), copies: Copies::default(), chores: Chores::default() },
             meetings: Meetings::default(),
+            handovers: Handovers::new(config.run),
             timers: Timers::default(),
             trim_at: config.keep.map(|_| Time(0)),
             stopping: false,
@@ -178,6 +184,7 @@ impl Hub {
             Input::Tick => {}
         }
         self.expel_doomed(now);
+        self.heed_handovers(now);
         self.tick(now);
     }
 
@@ -216,6 +223,7 @@ impl Hub {
         while let Some(timer) = self.timers.pop_due(now) {
             self.fire(now, timer);
             self.expel_doomed(now);
+            self.heed_handovers(now);
             self.set_timers();
         }
         if !self.stopping {
@@ -245,6 +253,7 @@ impl Hub {
             Timer::Gather => self.base.updates.due(),
             Timer::Holders => self.files.holders.news_at(),
             Timer::Meetings => self.meetings.due(),
+            Timer::Handovers => self.handovers.due(),
         }
     }
 
@@ -269,6 +278,20 @@ impl Hub {
             }
             Timer::Holders => self.files.tell_news(&mut self.base.at(now)),
             Timer::Meetings => self.meetings.go_on(&mut self.base.at(now)),
+            Timer::Handovers => self.handovers.go_on(&mut self.base.at(now)),
+        }
+    }
+
+    /// Tells the other parts what has changed among those who hand over parcels.
+    fn heed_handovers(&mut self, now: Time) {
+        for news in self.handovers.take_news() {
+            match news {
+                News::Place(id) if self.base.sessions.get(id).is_none_or(|peer| peer.name.is_some()) => {}
+                News::Place(id) if self.handovers.holds_place(id) => self.places.hold(id),
+                News::Place(id) => self.places.release(now, id),
+                News::Parted(pair) => self.meetings.part(&mut self.base.at(now), pair),
+                News::Guess(network) => self.entrance.codes.guessed(now, network),
+            }
         }
     }
 
@@ -324,6 +347,7 @@ impl Hub {
         counts.push(("wanted copies", self.base.journal.state.copies().count_wished()));
         counts.extend(self.files.copies.counts());
         counts.extend(self.meetings.counts());
+        counts.extend(self.handovers.counts());
         counts
     }
 

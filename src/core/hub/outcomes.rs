@@ -2,6 +2,7 @@
 //! trimming, and the hub's own end.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::config::Retention;
@@ -13,7 +14,7 @@ use super::{ConnId, Hub, Output, people, roster};
 use crate::core::time::Time;
 use crate::protocol::record::{Destination, Found, Query, Record};
 use crate::protocol::wire::Farewell;
-use crate::protocol::{ErrorCode, Failure, Timestamp, log, to_json};
+use crate::protocol::{ErrorCode, Failure, Network, Timestamp, log, to_json};
 
 /// Time from one trimming of old messages to the next.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
@@ -105,6 +106,17 @@ impl Hub {
                 | Found::TrimPoint(_),
             ) => {}
         }
+    }
+
+    /// Answers whether a number is open here.
+    ///
+    /// # Errors
+    /// `slow-down`, `wrong-protocol`
+    pub(super) fn seek(&mut self, now: Time, conn: ConnId, address: IpAddr, line: &[u8]) -> Result<(), Failure> {
+        let answer = self.handovers.seek(now, Network::of(address), line)?;
+        self.base.out.push_back(Output::SayToStranger(conn, answer));
+        self.exchanged(conn, Ok(true));
+        Ok(())
     }
 
     /// An exchange by a code has gone on: closes its connection if it is over.

@@ -4,14 +4,14 @@ use super::cx::Cx;
 use super::feeds::proposing;
 use super::files::pages;
 use super::state::Proposal;
-use super::{Hub, PeerId, people, pings, pushes, rooms, roster};
+use super::{Hub, PeerId, guests, people, pings, pushes, rooms, roster};
 use crate::core::link::LinkFault;
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::NameKey;
 use crate::protocol::request::{self, HubRequest};
-use crate::protocol::wire::Ask;
-use crate::protocol::{ErrorCode, Event, Failure, Id, Request, Timestamp, event};
+use crate::protocol::wire::{Ask, Knock};
+use crate::protocol::{ErrorCode, Event, Failure, Id, Network, Request, Timestamp, event};
 
 /// Number of people or rooms that a handler may go through for the price of one simple request.
 const FOR_ONE: usize = 100;
@@ -20,12 +20,15 @@ const FOR_ONE: usize = 100;
 const STORE: u32 = 5;
 
 impl Hub {
-    /// Handles the body of a client's frame: begins what it asks, or puts it aside until its turn comes.
-    pub(super) fn ask(&mut self, now: Time, id: PeerId, body: &str) {
+    /// Handles the body of a client's frame: begins what it asks, or puts it aside until its turn comes. A guest may ask few
+    /// things.
+    pub(super) fn ask(&mut self, now: Time, id: PeerId, body: &str, guest: bool) {
         let ask = match Ask::parse(body) {
             Ok(ask) => ask,
             Err(bad) => return self.base.at(now).refuse(id, bad.id, "", bad.failure),
         };
+        let asked = if guest { guests::checked(&mut self.base.at(now), id, ask) } else { Some(ask) };
+        let Some(ask) = asked else { return };
         if ask.turn().is_some() && self.set_aside(now, id, &ask, body) {
             return;
         }
@@ -48,15 +51,21 @@ impl Hub {
             Ask::Settled(settled) => return self.files.holders.settle(id, &settled.settled),
             Ask::TakeBack(push) => return pushes::take_back(&mut self.base.at(now), id, push.take_back),
             Ask::NotTaken(push) => return pushes::not_taken(&mut self.base.at(now), id, push.not_taken),
-            Ask::Meet(meet) => return self.meetings.meet(&mut self.base.at(now), id, meet),
+            Ask::Meet(meet) => {
+                let partner = self.handovers.partner(id, &meet.meet);
+                return self.meetings.meet(&mut self.base.at(now), id, meet, partner);
+            }
             // A client above its rate is ignored here: `meet_at` has no answer.
             Ask::MeetAt(at) if self.base.at(now).spend_request(id).is_ok() => {
                 return self.meetings.meet_at(&mut self.base.at(now), id, at);
             }
             Ask::MeetAt(_) => return,
-            Ask::OpenCode(_) | Ask::CloseCode(_) | Ask::Knock(_) | Ask::Say(_) | Ask::Admit(_) | Ask::HangUp(_) => {
-                return;
-            }
+            Ask::OpenCode(open) => return self.handovers.open_code(&mut self.base.at(now), id, &open),
+            Ask::CloseCode(close) => return self.handovers.close_code(&mut self.base.at(now), id, &close),
+            Ask::Knock(knock) => return self.knock(now, id, knock),
+            Ask::Say(say) => return self.handovers.say(&mut self.base.at(now), id, say),
+            Ask::Admit(admit) => return self.handovers.admit(&mut self.base.at(now), id, admit),
+            Ask::HangUp(hang_up) => return self.handovers.hang_up(&mut self.base.at(now), id, hang_up),
             Ask::Folder(folder) => ("get", pages::folder_page(&mut self.base.at(now), id, &folder).map(Some)),
             Ask::Unreachable(doubt) => return roster::doubt(&mut self.base.at(now), id, &doubt.unreachable),
             Ask::Gone(gone) => ("withdraw", self.files.gone(&mut self.base.at(now), id, gone.gone).map(Some)),
@@ -69,6 +78,13 @@ impl Hub {
             Ok(None) => {}
             Err(failure) => self.base.at(now).refuse(id, request_id, name, failure),
         }
+    }
+
+    /// Passes a knock on, with what is known of its network.
+    fn knock(&mut self, now: Time, id: PeerId, knock: Knock) {
+        let Some(address) = self.base.sessions.get(id).map(|peer| peer.at.address.ip()) else { return };
+        let may_guess = self.entrance.codes.may_guess(now, Network::of(address));
+        self.handovers.knock(&mut self.base.at(now), id, knock, may_guess);
     }
 
     /// Takes the price of a request from its client's token bucket, checks that the client may ask this at all, and

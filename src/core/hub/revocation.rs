@@ -115,7 +115,7 @@ impl Hub {
             .base
             .sessions
             .all()
-            .filter(|(id, peer)| peer.name.is_none() && self.entrance.underway.name(*id).is_none());
+            .filter(|(id, peer)| peer.name.is_none() && !peer.guest && self.entrance.underway.name(*id).is_none());
         let known = nameless.filter(|(_, peer)| {
             self.base.config.access != Access::Open && self.base.journal.state.names().knows(&peer.key)
         });

@@ -30,10 +30,12 @@ pub(super) enum Timer {
     Holders,
     /// A meeting has waited for its connections for too long.
     Meetings,
+    /// Somebody has knocked at a code, and was not admitted for too long.
+    Handovers,
 }
 
 /// All timers except those of sessions.
-pub(super) const OWN: [Timer; 11] = [
+pub(super) const OWN: [Timer; 12] = [
     Timer::Hello,
     Timer::Nameless,
     Timer::Receipt,
@@ -45,4 +47,5 @@ pub(super) const OWN: [Timer; 11] = [
     Timer::Gather,
     Timer::Holders,
     Timer::Meetings,
+    Timer::Handovers,
 ];

@@ -29,6 +29,7 @@ impl Session {
     /// Handles an event that the hub tells everybody. Other events are not the hub's to tell: a `bye`, for example, is
     /// ours.
     fn told(&mut self, now: Time, event: Event) {
+        let Some(event) = self.parcels.hub_says(now, &mut self.cx, &mut self.transfers, event) else { return };
         if let Event::TableUpdated(_) = &event {
             self.table_updated(now, event);
         } else if let Event::TableUnfollowed(_) = &event {

@@ -20,7 +20,7 @@ impl Session {
         let ready = event::Ready {
             protocol: USER_PROTOCOL.into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            name: config.name.clone(),
+            name: config.name().unwrap_or_default().to_owned(),
             hub: config.hub.clone(),
             capabilities: CAPABILITIES.map(String::from).into(),
             settings: config.settings.clone(),
@@ -116,6 +116,7 @@ impl Session {
         }
         match lost {
             Some(lost) if !fresh => {
+                self.parcels.hub_is_back(now);
                 self.cx.tell(now, event::HubBack { resumed: true, away: (now - lost.since).as_millis() as u64 });
                 if !self.cx.uplink.is_entering() {
                     self.meetings.hub_is_back(now, &mut self.cx, false);
@@ -135,13 +136,14 @@ impl Session {
         }
         self.replica.forget_revision();
         self.privates.forget_numbers();
+        self.parcels.hub_has_forgotten(now);
         if let Some(lost) = lost {
             self.cx.tell(now, event::HubBack { resumed: false, away: (now - lost.since).as_millis() as u64 });
         }
         let first = self.cx.registration.is_first();
         let config = &self.cx.config;
-        let name = self.cx.registration.name().or(first.then_some(config.name.as_str())).map(str::to_owned);
-        let password = config.password.clone().filter(|_| first);
+        let name = self.cx.registration.name().or(config.name().filter(|_| first)).map(str::to_owned);
+        let password = config.password().filter(|_| first).cloned();
         let origin = if first { Origin::Enter } else { Origin::Return };
         match (name, password) {
             (Some(name), Some(password)) => self.cx.ask(now, request::Login { name, password }.into(), origin),

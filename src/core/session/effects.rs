@@ -62,7 +62,7 @@ impl Effects {
         if let (Event::Error(error), None) = (&mut event, &id.id) {
             error.line = id.line;
         }
-        let time = Timestamp(self.epoch.0 + (now.0 / 1_000) as i64);
+        let time = self.calendar(now);
         let line = EventLine { seq: None, time: Some(time), id: id.id, last, event };
         match Class::of(&line) {
             Class::Answer | Class::Fact => self.unread += line.bytes(),
@@ -70,6 +70,11 @@ impl Effects {
             Class::State(_) => {}
         }
         self.out.push_back(Output::Tell(Box::new(line)));
+    }
+
+    /// The calendar's time at a time.
+    pub(super) fn calendar(&self, at: Time) -> Timestamp {
+        Timestamp(self.epoch.0.saturating_add((at.0 / 1_000) as i64))
     }
 
     /// Answers a request with a failure.

@@ -288,11 +288,12 @@ impl Session {
     /// Every open request and every transfer fails. Returns whether a request was open.
     fn abandon(&mut self, now: Time, failure: &Failure) -> bool {
         let fetched = self.transfers.abandon(now, &mut self.cx, failure);
-        self.abandon_requests(now, failure) || fetched
+        self.abandon_requests(now, failure, true) || fetched
     }
 
-    /// Every open request fails, except for transfers that are under way. Returns whether one was open.
-    fn abandon_requests(&mut self, now: Time, failure: &Failure) -> bool {
+    /// Every open request fails, except for transfers that are under way, and, without `fetching`, for parcels that are
+    /// being fetched. Returns whether one was open.
+    fn abandon_requests(&mut self, now: Time, failure: &Failure, fetching: bool) -> bool {
         let asks = self.cx.uplink.asks_mut().take_those(|origin| !matches!(origin, Origin::Goodbye));
         let begun: Vec<Pending> = asks.into_iter().filter_map(Origin::into_pending).collect();
         let begun = begun
@@ -301,7 +302,9 @@ impl Session {
             .chain(self.cx.verified.give_up_task())
             .chain(self.privates.abandon());
         let begun = begun.chain(self.offers.abandon_copies());
-        let begun = begun.map(|pending| (pending, failure.clone())).chain(self.transfers.abandon_pushes());
+        let parcels = self.parcels.abandon(now, &mut self.cx, failure, fetching);
+        let begun = begun.map(|pending| (pending, failure.clone()));
+        let begun = begun.chain(self.transfers.abandon_pushes()).chain(parcels);
         let (mut any, effects) = (false, &mut self.cx.effects);
         for (pending, failure) in begun {
             any = true;
@@ -337,6 +340,6 @@ impl Session {
     pub(super) fn give_up_on_hub(&mut self, now: Time) {
         let failure = Failure::new(ErrorCode::HubLost, "You have left while the hub was lost.")
             .hint("Join again when it is back, and see what has been done.");
-        self.ending.left_lost |= self.abandon_requests(now, &failure);
+        self.ending.left_lost |= self.abandon_requests(now, &failure, false);
     }
 }

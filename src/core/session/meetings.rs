@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::notes::MeetingNews;
+use super::parcels::Parcels;
 use super::words::Output;
 use crate::core::reach::ANSWER;
 use crate::core::time::Time;
-use crate::protocol::wire::{Ask, Meet};
+use crate::protocol::wire::{Ask, Meet, MeetAt};
 use crate::protocol::{ErrorCode, event};
 
 /// The meetings that were asked for and not answered.
@@ -27,9 +28,10 @@ struct OpenAsk {
 }
 
 impl Meetings {
-    /// Asks the hub for a meeting, or keeps that until the hub is back. Outside its roster there is none.
-    pub(super) fn meet(&mut self, now: Time, cx: &mut Context, meet: Meet) {
-        if !cx.registration.is_in() {
+    /// Asks the hub for a meeting, or keeps that until the hub is back. Outside its roster there is none, except with
+    /// whoever sends us a parcel.
+    pub(super) fn meet(&mut self, now: Time, cx: &mut Context, parcels: &Parcels, meet: Meet) {
+        if !cx.registration.is_in() && !parcels.are_from(&meet.meet) {
             let (code, message) = (ErrorCode::NotRegistered, ErrorCode::NotRegistered.sentence().to_owned());
             let refused = event::MeetingRefused { ask: meet.ask, code, message, wait: None };
             return cx.output(Output::Meeting(MeetingNews::Refused(refused)));
@@ -65,5 +67,12 @@ impl Meetings {
     /// Forgets those for whose answer nobody waits any more.
     fn forget_late(&mut self, now: Time) {
         self.open.retain(|_, ask| now - ask.since < ANSWER);
+    }
+}
+
+/// Tells the hub where we can be reached at a meeting.
+pub(super) fn meet_at(now: Time, cx: &mut Context, parcels: &Parcels, places: MeetAt) {
+    if cx.registration.is_in() || !parcels.are_none() {
+        cx.uplink.send(now, Ask::MeetAt(places));
     }
 }

@@ -16,6 +16,7 @@
 //! | `offers` | the offered files and folders, and their changes on disk |
 //! | `transfers` | downloads, uploads, pushes in both directions |
 //! | `inbox` | messages on their way to the user, `focus`, blocks |
+//! | `parcels` | what is sent and received by short codes |
 //! | `privates` | direct connections and the requests about them |
 //! | `verified` | whom the user has verified, and the alarm when one of them shows another key |
 //! | `replica` | the copy of the table and the roster |
@@ -34,6 +35,7 @@ mod meetings;
 mod notes;
 mod offers;
 mod paged_answer;
+mod parcels;
 mod pending;
 mod pending_offer;
 mod privates;
@@ -53,7 +55,6 @@ use super::time::Time;
 use super::timers::Timers;
 pub use crate::core::fetch::TransferNote;
 use crate::protocol::line::BadLine;
-use crate::protocol::wire::Ask;
 use crate::protocol::{At, ErrorCode, Failure, Request, RequestLine, Speaker};
 use context::Context;
 use ending::Ending;
@@ -62,13 +63,16 @@ pub use inbox::{is_private, number_of};
 use meetings::Meetings;
 pub use notes::{FilesChanged, Hashed, MeetingNews, Offering, UploadNote};
 use offers::Offers;
+use parcels::Parcels;
 use pending::{Pending, RequestId, Waiting};
 use privates::Privates;
 use queue::Queue;
 pub use replica::Replica;
 use timers::Timer;
 use transfers::Transfers;
-pub use words::{AcceptFrom, DownloadConfig, Input, Output, SessionConfig, SessionTimeouts};
+pub use words::{
+    AcceptFrom, Chance, DownloadConfig, Entry, Input, Output, ParcelInput, ParcelOutput, SessionConfig, SessionTimeouts,
+};
 
 /// The client's machine. See the [module](self).
 pub struct Session {
@@ -79,6 +83,7 @@ pub struct Session {
     offers: Offers,
     transfers: Transfers,
     inbox: Inbox,
+    parcels: Parcels,
     privates: Privates,
     meetings: Meetings,
     replica: Replica,
@@ -95,6 +100,7 @@ impl Session {
             offers: Offers::new(config.settings.dir.clone()),
             transfers: Transfers::default(),
             inbox: Inbox::default(),
+            parcels: Parcels::new(config.key, config.chance.secrets),
             privates: Privates::new(config.link, config.epoch),
             meetings: Meetings::default(),
             replica: Replica::new(config.follow),
@@ -114,6 +120,7 @@ impl Session {
         self.cx.uplink.asks_mut().watch_oldest(now);
         self.fire_timers(now);
         self.transfers.announce(now, &mut self.cx);
+        self.parcels.go_on(now, &mut self.cx, &mut self.transfers);
         self.offers.tell_changes(now, &mut self.cx, self.queue.is_working());
         self.queue.watch_hashing(now);
         self.end_pushes(now);
@@ -163,9 +170,9 @@ impl Session {
             Input::PrivatesWritten(count) => self.privates.written(now, count),
             Input::PrivateLost(from) => self.privates.lost(now, cx, &mut self.inbox, from),
             Input::Peer(input) => self.privates.handle(now, cx, &mut self.inbox, &self.replica, input),
-            Input::Meet(meet) => self.meetings.meet(now, cx, meet),
-            Input::MeetAt(places) => cx.send_if_in(now, Ask::MeetAt(places)),
-            Input::ParcelPrepared(..) | Input::Listed(..) | Input::TicketFound(..) => {}
+            Input::Meet(meet) => self.meetings.meet(now, cx, &self.parcels, meet),
+            Input::MeetAt(places) => meetings::meet_at(now, cx, &self.parcels, places),
+            Input::Parcel(input) => self.parcels.handle(now, cx, &mut self.transfers, input),
             Input::Tick => {}
         }
     }
@@ -214,6 +221,7 @@ impl Session {
             Timer::Peers => self.privates.next_timeout(),
             Timer::Places => self.transfers.places_due(),
             Timer::Goodbye => self.ending.goodbye_due(),
+            Timer::Parcels => self.parcels.next_timeout(&self.cx).filter(later),
             Timer::Answer => uplink.answer_due().filter(|_| !self.ending.is_leaving()),
             Timer::Hashing => self.queue.hold_ends(),
             Timer::RequestsWait => self.requests_wait_until().filter(later),
@@ -256,6 +264,7 @@ impl Session {
             Timer::Unread => self.say_unread(),
             // These are checked after every input, so a tick is enough.
             Timer::Answer | Timer::Hashing | Timer::RequestsWait | Timer::EndWaits | Timer::UntakenPushes => {}
+            Timer::Parcels => {}
         }
     }
 

@@ -5,7 +5,7 @@ use super::collecting::check_place;
 use super::pending::{Pending, RequestId, Waiting};
 use super::transfers::check_get;
 use super::turns::{has_room_for, next_to_start};
-use super::{Hashed, Offering, Output, Session};
+use super::{Entry, Hashed, Offering, Output, Session};
 use crate::core::time::Time;
 use crate::core::verify::KnownKey;
 use crate::protocol::line::pointer_at;
@@ -60,6 +60,7 @@ impl Session {
 
     /// Refuses a request that the hub would refuse in any case.
     pub(super) fn check(&self, asked: &Request) -> Result<(), Failure> {
+        check_entry(&self.cx.config.entry, asked)?;
         if let Request::Rereg(_) = asked {
             return self.check_rereg();
         }
@@ -121,7 +122,7 @@ impl Session {
     /// Refuses a `dereg` of somebody else.
     fn check_own_name(&self, name: &str) -> Result<(), Failure> {
         let registration = &self.cx.registration;
-        let ours = registration.name().or(registration.parted()).unwrap_or(&self.cx.config.name);
+        let ours = registration.name().or(registration.parted()).or(self.cx.config.name()).unwrap_or_default();
         if NameKey::of(ours) == NameKey::of(name) {
             return Ok(());
         }
@@ -133,7 +134,7 @@ impl Session {
 
     fn check_verify(&self, verify: &request::Verify) -> Result<(), Failure> {
         let name = NameKey::of(&verify.name);
-        let ours = self.cx.registration.name().unwrap_or(&self.cx.config.name);
+        let ours = self.cx.registration.name().or(self.cx.config.name()).unwrap_or_default();
         if verify.confirm && verify.revoke {
             let failure = Failure::new(ErrorCode::BadRequest, "Both `confirm` and `revoke` cannot be done.");
             return Err(failure.at(pointer_at("/revoke")));
@@ -154,6 +155,9 @@ impl Session {
     pub(super) fn start_local(&mut self, now: Time, pending: Pending) {
         let id = pending.id.clone();
         let request = pending.request.clone();
+        if let Err(failure) = check_entry(&self.cx.config.entry, &request) {
+            return self.cx.refuse(now, id, failure);
+        }
         // What the hub answers is passed on and never comes here.
         let Some(request) = request.for_client() else { return self.cx.refuse(now, id, ErrorCode::Internal.into()) };
         let result = match request {
@@ -165,10 +169,18 @@ impl Session {
             ClientRequest::Offer(request) => return self.start_offer(now, pending, request),
             ClientRequest::Push(request) => return self.start_push(now, pending, request),
             ClientRequest::Verify(request) => return self.start_verify(now, pending, request),
-            ClientRequest::ParcelSend(_) | ClientRequest::ParcelReceive(_) => Err(ErrorCode::Internal.into()),
-            ClientRequest::Transfers(_) => Ok(self.transfers.show()),
+            ClientRequest::ParcelSend(request) => {
+                let request = request.clone();
+                return self.parcels.start_send(now, &mut self.cx, &mut self.transfers, pending, request);
+            }
+            ClientRequest::ParcelReceive(request) => {
+                let request = request.clone();
+                return self.parcels.start_receive(now, &mut self.cx, pending, request);
+            }
+            ClientRequest::Transfers(_) => Ok(self.transfers.show(self.parcels.show())),
             ClientRequest::Cancel(request) => {
-                return self.transfers.start_cancel(now, &mut self.cx, pending, request.transfer);
+                let transfer = request.transfer;
+                return self.cancel(now, pending, transfer);
             }
             ClientRequest::Help(request) => {
                 let help = human::help(request.command.as_deref()).map(|commands| event::Help { commands }.into());
@@ -191,6 +203,16 @@ impl Session {
             Ok(answer) => self.cx.finish(now, id, answer),
             Err(failure) => self.cx.refuse(now, id, failure),
         }
+    }
+
+    /// Starts a `cancel`: of a parcel of ours, or of another transfer.
+    fn cancel(&mut self, now: Time, pending: Pending, transfer: u64) {
+        if !self.parcels.is_of(transfer) {
+            return self.transfers.start_cancel(now, &mut self.cx, pending, transfer);
+        }
+        // This comes first: the last transfer's end may end the program.
+        self.cx.finish(now, pending.id, event::Cancelled { transfer });
+        self.parcels.cancel(now, &mut self.cx, &mut self.transfers, transfer);
     }
 
     /// Starts `private` or `private-open`. `sure` says that the hub has already been asked where the person is.
@@ -342,4 +364,28 @@ impl Session {
         // If nothing is unread, it is the hub's answers that are waited for.
         self.cx.effects.unread() > 0 && self.queue.first().is_some_and(|head| !has_room_for(self, head))
     }
+}
+
+/// Refuses what needs a name in a session that is to have none.
+fn check_entry(entry: &Entry, asked: &Request) -> Result<(), Failure> {
+    let is_of_everybody = matches!(
+        asked,
+        Request::ParcelReceive(_)
+            | Request::Setdir(_)
+            | Request::Transfers(_)
+            | Request::Cancel(_)
+            | Request::Help(_)
+            | Request::Wait(_)
+            | Request::Quit(_)
+    );
+    let is_allowed = match entry {
+        Entry::Named { .. } => true,
+        Entry::Member => is_of_everybody || matches!(asked, Request::ParcelSend(_)),
+        Entry::Guest => is_of_everybody,
+    };
+    if is_allowed {
+        return Ok(());
+    }
+    let failure = Failure::new(ErrorCode::NotRegistered, "This session has no name at the hub.");
+    Err(failure.hint("`potluck join` registers one."))
 }

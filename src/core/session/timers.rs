@@ -20,6 +20,8 @@ pub(super) enum Timer {
     Peers,
     /// Downloads have moved up in the queue, and their new places may be told.
     Places,
+    /// Somebody takes too long about a parcel, or its time is over.
+    Parcels,
     /// The hub does not answer our goodbye.
     Goodbye,
     /// The hub acknowledges frames but has not answered a request for too long.
@@ -37,7 +39,7 @@ pub(super) enum Timer {
 }
 
 impl Timer {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Reconnect,
         Self::Hello,
         Self::Link,
@@ -45,6 +47,7 @@ impl Timer {
         Self::Enter,
         Self::Peers,
         Self::Places,
+        Self::Parcels,
         Self::Goodbye,
         Self::Answer,
         Self::Hashing,

@@ -45,7 +45,8 @@ pub(super) fn next_to_start(session: &Session) -> Option<usize> {
     let locates = |origin: &Origin| origin.user().is_some_and(Pending::starts_a_transfer);
     let locating = session.cx.uplink.asks().origins().any(locates);
     let waits = matches!(head.start(), Start::Request(Starts::Last)) && !locating;
-    let held_up = waits || (!session.cx.uplink.takes_requests() && !session.transfers.is_empty());
+    let held_up =
+        waits || (!session.cx.uplink.takes_requests() && !(session.transfers.is_empty() && session.parcels.are_none()));
     let over = |waiting: &Waiting| {
         matches!(waiting, Waiting::Request(pending)
             if matches!(pending.request, Request::Cancel(_) | Request::Transfers(_)))
@@ -86,7 +87,10 @@ fn may_start(session: &Session, head: &Waiting) -> bool {
         }
         Start::Request(Starts::Alone) => uplink.takes_requests() && answered && uplink.asks().is_empty(),
         Start::Request(Starts::Here) => uplink.takes_requests() && answered,
-        Start::Request(Starts::Last) => free && session.is_over_but_for_pushes() && !session.transfers.is_giving(),
+        Start::Request(Starts::Last) => {
+            let is_giving = session.transfers.is_giving() || session.parcels.is_giving();
+            free && session.is_over_but_for_pushes() && !is_giving
+        }
         Start::Refused => answered,
     }
 }
@@ -161,7 +165,8 @@ pub(super) fn has_room_for(session: &Session, head: &Waiting) -> bool {
 
 /// How many bytes the answers may need that are still to come.
 fn answers_under_way(session: &Session) -> usize {
-    session.cx.uplink.asks().answer_room() + session.queue.answer_room() + ANSWER_SMALL * session.transfers.count()
+    let asked = session.cx.uplink.asks().answer_room() + session.queue.answer_room();
+    asked + session.parcels.answer_room() + ANSWER_SMALL * session.transfers.count()
 }
 
 /// Whether the hub has answered everything whose answer must not be overtaken.

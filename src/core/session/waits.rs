@@ -9,7 +9,7 @@ use super::pending::{Pending, Waiting};
 use crate::core::time::Time;
 use crate::protocol::event::WaitsFor;
 use crate::protocol::types::Stage;
-use crate::protocol::{Request, event};
+use crate::protocol::{Request, Transfer, event};
 
 impl Session {
     /// Whether everything is final, but for pushes.
@@ -20,7 +20,8 @@ impl Session {
         let working = self.queue.is_working() || self.cx.verified.is_working();
         let idle = !working && uplink.asks().is_empty() && !self.inbox.is_catching_up();
         let answered = uplink.takes_requests() && idle;
-        (answered || lost) && !self.transfers.are_awaited() && !self.offers.waits_for_copies()
+        let waits = self.transfers.are_awaited() || self.offers.waits_for_copies() || self.parcels.are_awaited();
+        (answered || lost) && !waits
     }
 
     /// Whether requests of the user have begun and are not final, not counting transfers and pushes.
@@ -33,11 +34,12 @@ impl Session {
     pub(super) fn end_pushes(&mut self, now: Time) {
         let alone = self.queue.first().is_some_and(Waiting::ends_the_session)
             && self.is_over_but_for_pushes()
-            && self.transfers.is_untaken();
+            && (self.transfers.is_untaken() || self.parcels.is_untaken());
         self.ending.set_only_pushes(now, alone);
         if self.ending.pushes_wait_until(self.cx.config.patience.pushes).is_some_and(|until| until <= now) {
             self.ending.set_only_pushes(now, false);
             self.transfers.take_back_untaken(now, &mut self.cx);
+            self.parcels.take_back_untaken(now, &mut self.cx, &mut self.transfers);
         }
     }
 
@@ -66,7 +68,8 @@ impl Session {
     fn say_requests_wait(&mut self, now: Time) {
         self.answer_lists_without_hub(now);
         let asked = self.cx.uplink.asks_mut().origins_mut().filter_map(Origin::pending_mut);
-        let all = asked.chain(self.transfers.unasked_mut()).chain(self.queue.requests_mut());
+        let begun = asked.chain(self.transfers.unasked_mut()).chain(self.parcels.unasked_mut());
+        let all = begun.chain(self.queue.requests_mut());
         // `quit` and `wait` say by themselves what they wait for.
         let ends = |request: &Request| matches!(request, Request::Quit(_) | Request::Wait(_));
         let said =
@@ -86,7 +89,8 @@ impl Session {
             Waiting::Request(Pending { id, request: Request::Quit(_), .. }) => Some(id.clone()),
             Waiting::Request(_) | Waiting::Bad(..) | Waiting::EndOfInput => None,
         });
-        let transfers = self.transfers.show_awaited();
+        let mut transfers = self.transfers.show_awaited();
+        transfers.extend(self.parcels.show());
         let until = self.ending.pushes_wait_until(self.cx.config.patience.pushes);
         let left = until.map(|until| (until - now).as_millis() as u64);
         let request = quit.as_ref().map(|_| "quit".to_owned());
@@ -101,10 +105,14 @@ impl Session {
             Waiting::EndOfInput => false,
         };
         let settled = self.cx.uplink.takes_requests();
-        let pushes = self.transfers.show_awaited().iter().any(|transfer| transfer.state == Stage::Waiting);
+        let waiting = |transfer: &Transfer| transfer.state == Stage::Waiting;
+        let pushes = self.transfers.show_awaited().iter().any(waiting) || self.parcels.is_giving();
         let all = [
             (WaitsFor::Hub, !settled),
-            (WaitsFor::Answers, self.awaits_answers() || self.queue.first().is_some_and(before)),
+            (
+                WaitsFor::Answers,
+                self.awaits_answers() || self.parcels.are_awaited() || self.queue.first().is_some_and(before),
+            ),
             (WaitsFor::Transfers, self.transfers.are_awaited()),
             (WaitsFor::Pushes, pushes),
             (WaitsFor::Copies, self.offers.waits_for_copies()),

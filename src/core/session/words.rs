@@ -54,15 +54,40 @@ pub struct DownloadConfig {
     pub accept_from: AcceptFrom,
 }
 
+/// How a session is at the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// In the roster, under a name.
+    Named {
+        /// The name to register under.
+        name: String,
+        /// The account's password, if the session must log in.
+        password: Option<Password>,
+    },
+    /// Without a name, in no roster: a member of the hub, for parcels.
+    Member,
+    /// Without a name, and no member of the hub: to receive a parcel, and nothing else.
+    Guest,
+}
+
+/// What is different in each run of the program.
+#[derive(Debug, Clone, Copy)]
+pub struct Chance {
+    /// The seed of what may be guessed: the jitter of reconnecting, the name of this run.
+    pub seed: u64,
+    /// The seed of what nobody else may know: the words of codes.
+    pub secrets: [u8; 32],
+}
+
 /// The settings of a session.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
-    /// The name to register under.
-    pub name: String,
+    /// How the session is at the hub.
+    pub entry: Entry,
+    /// Our key, which the hub and others see.
+    pub key: PublicKey,
     /// The hub's address, as it is shown to the user.
     pub hub: String,
-    /// The account's password, if the session must log in.
-    pub password: Option<Password>,
     /// How the table and the roster are followed.
     pub follow: Follows,
     /// Whether to take messages. Otherwise they stay at the hub for the next time.
@@ -83,8 +108,26 @@ pub struct SessionConfig {
     pub settings: Settings,
     /// The calendar time at time 0.
     pub epoch: Timestamp,
-    /// The seed for the jitter of reconnecting.
-    pub seed: u64,
+    /// What is different in each run.
+    pub chance: Chance,
+}
+
+impl SessionConfig {
+    /// The name to register under, if there is to be one.
+    pub fn name(&self) -> Option<&str> {
+        match &self.entry {
+            Entry::Named { name, .. } => Some(name),
+            Entry::Member | Entry::Guest => None,
+        }
+    }
+
+    /// The account's password, if the session must log in.
+    pub fn password(&self) -> Option<&Password> {
+        match &self.entry {
+            Entry::Named { password, .. } => password.as_ref(),
+            Entry::Member | Entry::Guest => None,
+        }
+    }
 }
 
 /// The inputs of a session.
@@ -152,12 +195,8 @@ pub enum Input<'a> {
     Meet(Meet),
     /// Where we can be reached at a meeting.
     MeetAt(MeetAt),
-    /// The files of the parcel with this number are hashed; nobody can fetch them yet.
-    ParcelPrepared(u64, Result<Parcel, Failure>),
-    /// The listing of a parcel that the task of this number has fetched: its files.
-    Listed(u64, Result<Vec<Content>, Failure>),
-    /// What this machine has kept of a code, for the task of this number.
-    TicketFound(u64, Option<Box<Ticket>>),
+    /// An input about a parcel.
+    Parcel(ParcelInput),
     /// A timer is due.
     Tick,
 }
@@ -227,8 +266,32 @@ pub enum Output {
     Peer(PeerOutput),
     /// What the hub says of a meeting.
     Meeting(MeetingNews),
-    /// Hash the files and folders of the parcel with this number; `ParcelPrepared` answers.
-    PrepareParcel {
+    /// An output about a parcel.
+    Parcel(ParcelOutput),
+    /// Tell the user, but not on standard output, that the end waits for standard output to be read.
+    Unread,
+    /// End the program with this exit code.
+    End(u8),
+}
+
+/// The inputs about parcels.
+#[derive(Debug)]
+pub enum ParcelInput {
+    /// The files of the parcel with this number are hashed; nobody can fetch them yet.
+    Prepared(u64, Result<Parcel, Failure>),
+    /// Progress of hashing the files of the parcel with this number.
+    Hashing(u64, event::OfferProgress),
+    /// The listing of a parcel that the task of this number has fetched: its files.
+    Listed(u64, Result<Vec<Content>, Failure>),
+    /// What this machine has kept of a code, for the task of this number.
+    TicketFound(u64, Option<Box<Ticket>>),
+}
+
+/// The outputs about parcels.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParcelOutput {
+    /// Hash the files and folders of the parcel with this number; `Prepared` answers.
+    Prepare {
         /// Its number.
         parcel: u64,
         /// Absolute paths, or relative to where the program runs.
@@ -237,9 +300,9 @@ pub enum Output {
         stream: bool,
     },
     /// Let the holder of this key fetch the parcel with this number, under this name.
-    ServeParcel(u64, PublicKey, String),
+    Serve(u64, PublicKey, String),
     /// Nobody may fetch the parcel with this number any more.
-    DropParcel(u64),
+    Drop(u64),
     /// Fetch the listing of a parcel, as the task of this number; `Listed` answers.
     FetchListing(u64, Arc<FetchPlan>),
     /// Look for what this machine has kept of a code, as the task of this number; `TicketFound` answers.
@@ -248,8 +311,4 @@ pub enum Output {
     KeepTicket(Box<Ticket>),
     /// Drop what was kept of a code.
     DropTicket(Code),
-    /// Tell the user, but not on standard output, that the end waits for standard output to be read.
-    Unread,
-    /// End the program with this exit code.
-    End(u8),
 }

@@ -8,9 +8,11 @@ mod here;
 mod incoming;
 mod look;
 mod manifest;
+pub(in crate::io) mod parcels;
 mod partial_content;
 pub(in crate::io) mod partial_file;
 pub mod store;
+pub(in crate::io) mod stored_content;
 mod target;
 mod writer;
 

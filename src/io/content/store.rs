@@ -1,24 +1,18 @@
 //! What this client serves, and to whom.
 
-use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::fs::File;
-use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
-
 use super::hash::{Fingerprint, Hashed};
-use super::partial_content::PartialContent;
+use super::parcels::{ParcelFiles, Parcels};
+use super::stored_content::{Holds, Place, StoredContent};
 use crate::core::few::Few;
 use crate::protocol::limits::HOLDINGS;
 use crate::protocol::name::NameKey;
-use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Failure, PublicKey};
+use crate::protocol::{ContentHash, PublicKey};
 
 /// The files that are offered, the contents that are or were fetched, and the peers that may have them. Clones share
 /// one store.
@@ -50,6 +44,8 @@ struct StoreState {
     whole: HashMap<ContentHash, Arc<StoredContent>>,
     /// What is for one person each.
     grants: Vec<Grant>,
+    /// What is for whoever knew a code. They need not be among the peers.
+    parcels: Parcels,
     peers: HashMap<PublicKey, String>,
 }
 
@@ -67,34 +63,6 @@ impl Grant {
     fn is_for(&self, key: &PublicKey, name: &str) -> bool {
         self.key.is_none_or(|known| known == *key) && NameKey::of(name) == self.to
     }
-}
-
-/// One file in the store.
-#[derive(Debug)]
-pub(in crate::io) struct StoredContent {
-    pub(in crate::io) name: Arc<str>,
-    pub(in crate::io) place: Place,
-    pub(in crate::io) hashed: Hashed,
-    pub(in crate::io) holds: Holds,
-}
-
-/// Where a file in the store lies.
-#[derive(Debug, Clone)]
-pub(in crate::io) enum Place {
-    /// In this folder, under the name by which it is offered: many files share the folder.
-    In(Arc<Path>),
-    /// Here.
-    At(Box<Path>),
-}
-
-/// Which chunks a file in the store has.
-#[derive(Debug)]
-pub(in crate::io) enum Holds {
-    All,
-    /// Those that were verified before the fetch ended.
-    Some(ChunkSet),
-    /// Those that were verified so far.
-    Partial(Arc<PartialContent>),
 }
 
 impl ContentStore {
@@ -155,6 +123,24 @@ impl ContentStore {
         if let Some(at) = inner.grants.iter().position(|grant| grant.to == to && grant.file.hashed.hash == *hash) {
             inner.grants.remove(at);
         }
+    }
+
+    /// Puts the files of a parcel in the store. Nobody may fetch them yet.
+    pub(in crate::io) fn put_parcel(&self, parcel: u64, files: ParcelFiles) {
+        self.lock().parcels.put(parcel, files);
+    }
+
+    /// Lets the holder of this key fetch a parcel, and nothing else unless it is a peer's.
+    pub fn admit(&self, parcel: u64, key: PublicKey, name: String) {
+        self.lock().parcels.admit(parcel, key, name);
+        self.0.peers_changed.notify_all();
+    }
+
+    /// Takes a parcel out of the store. Returns the keys with which nothing can be fetched any more.
+    pub fn drop_parcel(&self, parcel: u64) -> Vec<PublicKey> {
+        let mut inner = self.lock();
+        let without = inner.parcels.drop(parcel);
+        without.into_iter().filter(|key| !inner.peers.contains_key(key)).collect()
     }
 
     /// Puts a small file in the store that was fetched with others.
@@ -236,7 +222,7 @@ impl ContentStore {
     }
 
     /// The file with this content, preferably under this name, or what is for this peer alone; otherwise what was
-    /// fetched of it, if possible with all of these ranges.
+    /// fetched of it, if possible with all of these ranges. Whoever only knew a code gets what is in their parcels.
     pub(in crate::io) fn find(
         &self,
         peer: (&PublicKey, &str),
@@ -245,6 +231,12 @@ impl ContentStore {
         ranges: &[[u64; 2]],
     ) -> Option<Arc<StoredContent>> {
         let inner = self.lock();
+        if let Some(file) = inner.parcels.find(peer.0, hash) {
+            return Some(file.clone());
+        }
+        if !inner.peers.contains_key(peer.0) && inner.parcels.receiver(peer.0).is_some() {
+            return None;
+        }
         let theirs = |grant: &&Grant| grant.file.hashed.hash == *hash && grant.is_for(peer.0, peer.1);
         if let Some(grant) = inner.grants.iter().find(theirs) {
             return Some(grant.file.clone());
@@ -260,16 +252,16 @@ impl ContentStore {
 
     /// Whether a peer that was announced may fetch this content.
     pub(in crate::io) fn serves(&self, peer: &PublicKey, hash: &ContentHash) -> bool {
-        let name = self.lock().peers.get(peer).cloned();
+        let name = self.lock().name_of(peer).map(str::to_owned);
         name.is_some_and(|name| self.find((peer, &name), hash, "", &[]).is_some())
     }
 
     /// The name of a peer that may fetch, once it has been announced.
     pub(in crate::io) fn await_peer(&self, key: &PublicKey) -> Option<String> {
-        let missing = |inner: &mut StoreState| !inner.peers.contains_key(key);
+        let missing = |inner: &mut StoreState| inner.name_of(key).is_none();
         let wait = self.0.peers_changed.wait_timeout_while(self.lock(), ANNOUNCEMENT, missing);
         let (inner, _) = wait.unwrap_or_else(PoisonError::into_inner);
-        inner.peers.get(key).cloned()
+        inner.name_of(key).map(str::to_owned)
     }
 
     /// Held for moments only.
@@ -279,6 +271,11 @@ impl ContentStore {
 }
 
 impl StoreState {
+    /// The name of whoever may fetch something by this key.
+    fn name_of(&self, key: &PublicKey) -> Option<&str> {
+        self.peers.get(key).map(String::as_str).or_else(|| self.parcels.receiver(key))
+    }
+
     fn remove(&mut self, file_name: &str) -> bool {
         let Some(old) = self.files.remove(file_name) else { return false };
         if let Some(names) = self.names.get_mut(&old.hashed.hash) {
@@ -288,95 +285,5 @@ impl StoreState {
             }
         }
         true
-    }
-}
-
-impl StoredContent {
-    /// Where it is.
-    pub(in crate::io) fn path(&self) -> Cow<'_, Path> {
-        match &self.place {
-            Place::In(folder) => folder.join(&*self.name).into(),
-            Place::At(path) => Cow::Borrowed(path),
-        }
-    }
-
-    /// Whether every chunk of a range is there.
-    fn has(&self, start: u64, end: u64) -> bool {
-        let chunking = self.hashed.chunking;
-        if start >= end || end > chunking.size() {
-            return false;
-        }
-        // Both are below the number of chunks, because the range ends within the content.
-        let mut chunks = (start / chunking.chunk_size()) as u32..end.div_ceil(chunking.chunk_size()) as u32;
-        match &self.holds {
-            Holds::All => true,
-            Holds::Some(have) => chunks.all(|chunk| have.contains(chunk)),
-            Holds::Partial(growing) => growing.has(chunks),
-        }
-    }
-
-    /// Whether there is no such file any more; that the system does not tell, for now, means nothing.
-    fn is_lost(&self) -> bool {
-        match (&self.holds, self.path().symlink_metadata()) {
-            (Holds::Partial(_), _) => false,
-            (_, Ok(meta)) => Fingerprint::of_metadata(&meta) != Some(self.hashed.fingerprint),
-            (_, Err(e)) => matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
-        }
-    }
-
-    /// Opens the file, if it is still the one that was hashed. It follows no link and never waits
-    /// for a pipe.
-    ///
-    /// # Errors
-    /// `source-gone` if there is no such file any more, `source-changed` if it is another.
-    pub(in crate::io) fn open(self: &Arc<Self>) -> Result<OpenFile, Failure> {
-        if let Holds::Partial(_) = self.holds {
-            return Ok(OpenFile { file: None, shelved: self.clone() });
-        }
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match rustix::fs::open(&*self.path(), flags, Mode::empty()) {
-            Ok(fd) => File::from(fd),
-            Err(Errno::LOOP | Errno::NXIO) => return Err(ErrorCode::SourceChanged.into()),
-            Err(_) => return Err(ErrorCode::SourceGone.into()),
-        };
-        self.check(&file)?;
-        Ok(OpenFile { file: Some(file), shelved: self.clone() })
-    }
-
-    fn check(&self, file: &File) -> Result<(), Failure> {
-        match Fingerprint::of(file) {
-            Ok(now) if now == self.hashed.fingerprint => Ok(()),
-            // A fetch goes on with it.
-            _ if matches!(self.holds, Holds::Some(_)) => Err(ErrorCode::SourceGone.into()),
-            _ => Err(ErrorCode::SourceChanged.into()),
-        }
-    }
-}
-
-/// A file from the store, open for reading.
-pub(in crate::io) struct OpenFile {
-    /// `None` while it is being fetched: then its handle is there.
-    file: Option<File>,
-    shelved: Arc<StoredContent>,
-}
-
-impl OpenFile {
-    /// Fills `out` from this place of the file. What it returns was read before the check that
-    /// the file is unchanged, so a byte that was written after hashing is never passed on; and of a
-    /// file that is not complete only what was verified before.
-    pub(in crate::io) fn read(&self, at: u64, out: &mut [u8]) -> Result<(), Failure> {
-        // Of nothing, nothing can be missing.
-        if !out.is_empty() && !self.shelved.has(at, at.saturating_add(out.len() as u64)) {
-            return Err(ErrorCode::SourceGone.into());
-        }
-        match (&self.file, &self.shelved.holds) {
-            (Some(file), _) => {
-                let read = file.read_exact_at(out, at);
-                self.shelved.check(file)?;
-                read.map_err(|_| ErrorCode::SourceGone.into())
-            }
-            (None, Holds::Partial(growing)) => growing.read(at, out),
-            (None, Holds::All | Holds::Some(_)) => Err(ErrorCode::SourceGone.into()),
-        }
     }
 }

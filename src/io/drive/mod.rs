@@ -5,4 +5,5 @@ pub mod hub;
 pub mod input;
 pub mod output;
 pub mod queued;
+pub mod spool;
 pub mod stdout;

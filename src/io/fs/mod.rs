@@ -3,5 +3,6 @@
 pub(crate) mod folders;
 pub(crate) mod open;
 pub(crate) mod own_file;
+pub(crate) mod temporary;
 
 pub use folders::{check_dir, check_target};

@@ -12,6 +12,7 @@
 //! | `missed.rs` | why nobody was reached, in words |
 //! | `quic.rs`, `tcp.rs` | one transport each: its tuning and its handshakes |
 //! | `tcp_stream.rs` | the TLS stream over TCP, shared by its two halves |
+//! | `nearby/` | hubs that announce themselves in this network, and whoever looks for one |
 //! | `lines.rs` | reading and writing, the same for both |
 //! | `reach/` | a connection to a peer, whatever routers are between |
 //! | `relay/` | TCP connections of two clients that the hub joins |
@@ -29,6 +30,7 @@ pub mod line_room;
 mod lines;
 mod listener;
 mod missed;
+pub mod nearby;
 mod pending;
 mod quic;
 pub mod reach;

@@ -1,6 +1,7 @@
 //! What this client offers: it finds the files that a request names, hashes them without following links, and watches them.
 
 mod offering;
+mod parcel;
 mod ready;
 #[cfg(test)]
 mod tests;
@@ -8,3 +9,4 @@ mod walk;
 pub mod watch;
 
 pub use offering::Offers;
+pub use parcel::{Gathered, ParcelFile};

@@ -98,6 +98,11 @@ impl Offers {
         Ok((ready.content(), path, ready.hashed))
     }
 
+    /// The hashes that are remembered.
+    pub(super) fn cache(&self) -> &HashCache {
+        &self.cache
+    }
+
     #[cfg(test)]
     pub(crate) fn watcher(&self) -> &Watcher {
         &self.watcher

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
+use super::joined::JoinedHubs;
 use super::pins::Pins;
 use super::redeemed::RedeemedFile;
+use super::tickets::Tickets;
 use crate::io::fs::own_file::{file_of, mark_private};
 use crate::io::net::identity::Identity;
 use crate::protocol::cause;
@@ -80,9 +82,23 @@ impl Home {
     pub fn identity(&self, name: &str) -> Result<Identity, Failure> {
         // A valid name has no character with a meaning in paths.
         check_person(name)?;
-        let file = file_of(&self.dir.join("keys"), name, ".key");
-        Identity::load_or_create(&file)
-            .map_err(|e| bad(format!("The key {} cannot be used: {}.", file.display(), cause::of_io(&e))))
+        load(&file_of(&self.dir.join("keys"), name, ".key"))
+    }
+
+    /// The key pair of whoever sends by a short code at a hub where they have no name, created at first use.
+    ///
+    /// # Errors
+    /// `bad-config` if the key's file is unreadable, damaged, or open to others.
+    pub fn sender_identity(&self) -> Result<Identity, Failure> {
+        load(&self.dir.join("sender.key"))
+    }
+
+    /// The key pair of whoever receives by a short code; another one, since people try both on one machine.
+    ///
+    /// # Errors
+    /// As for [`sender_identity`](Self::sender_identity).
+    pub fn receiver_identity(&self) -> Result<Identity, Failure> {
+        load(&self.dir.join("receiver.key"))
     }
 
     /// The pinned keys of hubs and peers.
@@ -93,6 +109,16 @@ impl Home {
     /// What was got for the short code that was used last.
     pub fn redeemed(&self) -> RedeemedFile {
         RedeemedFile::at(&self.dir)
+    }
+
+    /// The hubs that were joined.
+    pub fn joined(&self) -> JoinedHubs {
+        JoinedHubs::at(&self.dir)
+    }
+
+    /// What is kept of the codes by which something is being received.
+    pub fn tickets(&self) -> Tickets {
+        Tickets::at(&self.dir)
     }
 
     /// The file for the history of the line editor.
@@ -109,6 +135,11 @@ impl Home {
     pub fn dir(&self) -> &Path {
         &self.dir
     }
+}
+
+fn load(file: &Path) -> Result<Identity, Failure> {
+    Identity::load_or_create(file)
+        .map_err(|e| bad(format!("The key {} cannot be used: {}.", file.display(), cause::of_io(&e))))
 }
 
 fn bad(message: String) -> Failure {

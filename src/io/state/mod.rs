@@ -3,6 +3,8 @@
 
 pub mod home;
 pub mod inbox;
+pub mod joined;
 mod known_keys;
 pub mod pins;
 pub mod redeemed;
+pub mod tickets;

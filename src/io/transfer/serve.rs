@@ -8,7 +8,7 @@ use super::socket::Broken;
 use super::stream::ServerStream;
 use super::uploads::{Part, Via, What};
 use crate::io::content::check_target;
-use crate::io::content::store::{OpenFile, StoredContent};
+use crate::io::content::stored_content::{OpenFile, StoredContent};
 use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, MAX_WHOLE, check_token, to_line};
 use crate::protocol::{ContentHash, ErrorCode, Failure, MAX_SIZE, PublicKey, Route};
 

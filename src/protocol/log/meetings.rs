@@ -11,9 +11,9 @@ bodies! {
     MeetingBegun {
         /// The number of the meeting.
         meeting: u64,
-        /// The name of the client that asked for it.
+        /// The name of the client that asked for it; `(guest)` if its key has none here.
         by: String,
-        /// The name of the other client.
+        /// The name of the other client; `(guest)` if its key has none here.
         with: String,
         /// The content that it wants to fetch; absent if it wants to talk without the hub.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,7 +25,8 @@ bodies! {
     RelayEnded {
         /// The number of the meeting.
         meeting: u64,
-        /// The name of the client that asked for it, to which the bytes are counted.
+        /// The name of the client that asked for it, to which the bytes are counted. Those of a guest are counted to the
+        /// other one.
         by: String,
         /// The name of the other client.
         with: String,

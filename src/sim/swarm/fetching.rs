@@ -123,6 +123,7 @@ impl Fetching {
             chunks: wanted,
             on_conflict: OnConflict::Fail,
             share: true,
+            by_key: false,
         };
         let start = Start { seed, cores, trial: TRIAL, limited: false, found: Vec::new(), path: String::new() };
         Self {

@@ -17,8 +17,14 @@ fn reach(sim: &Sim, client: usize, key: PublicKey) -> Result<usize, Failure> {
     }
     let source = sim.actors.iter().position(|actor| actor.key == key && actor.ended.is_none());
     let source = source.ok_or(ErrorCode::PeerUnreachable)?;
-    sim.actors[source].peers.get(&sim.actors[client].key).ok_or(ErrorCode::PeerRefused)?;
+    name_at(sim, source, client).ok_or(ErrorCode::PeerRefused)?;
     Ok(source)
+}
+
+/// What a client is called by a source that lets it fetch something.
+fn name_at(sim: &Sim, source: usize, client: usize) -> Option<&str> {
+    let (actor, key) = (&sim.actors[source], &sim.actors[client].key);
+    actor.peers.get(key).map(String::as_str).or_else(|| actor.disk.parcels.receiver(key))
 }
 
 /// Whether a source gives the client a content, or one chunk of it.
@@ -27,6 +33,9 @@ fn gives(sim: &Sim, source: usize, client: usize, file: &PlannedFile, chunk: Opt
         return sim.served.serves(&file.hash);
     }
     let actor = &sim.actors[source];
+    if actor.disk.parcels.gives(&sim.actors[client].key, &file.hash) {
+        return true;
+    }
     let peer = actor.peers.get(&sim.actors[client].key);
     let offers = peer.is_some_and(|peer| actor.disk.serves(&file.hash, peer));
     offers || (peer.is_some() && actor.traffic.has(&file.hash, file.chunking.chunk_size(), chunk))
@@ -129,7 +138,7 @@ pub(super) fn send(sim: &mut Sim, client: usize, transfer: u64, (source, job): (
     traffic.uploads += 1;
     let upload = traffic.uploads;
     traffic.sending.insert(upload, (client, transfer));
-    let peer = sim.actors[source].peers.get(&sim.actors[client].key).cloned().unwrap_or_default();
+    let peer = name_at(sim, source, client).unwrap_or_default().to_owned();
     if let Some(fetching) = sim.fetching(client, transfer) {
         fetching.uploads.insert(of, (upload, bytes));
     }

@@ -119,10 +119,7 @@ impl Codes {
         if exchange != EXCHANGE_PROTOCOL {
             return Err(ErrorCode::WrongProtocol.into());
         }
-        if self.guesses.count(cx.now, Network::of(pending.address.ip())) >= CODE_GUESSES {
-            let message = format!("From your address {CODE_GUESSES} codes were guessed wrong within a day.");
-            return Err(Failure::new(ErrorCode::TooMany, message).hint("Come with a join link, or tomorrow."));
-        }
+        self.may_guess(cx.now, Network::of(pending.address.ip()))?;
         if self.under_way.values().any(|other| other.binding.nameplate == nameplate) {
             return Err(Failure::from(ErrorCode::CodeBusy).wait(ASK_AGAIN));
         }
@@ -135,6 +132,23 @@ impl Codes {
         self.under_way.insert(conn, Exchange { binding, address: pending.address, stage });
         cx.query(Query::Code(nameplate), PendingQuery::Code(conn));
         Ok(())
+    }
+
+    /// Checks whether anybody in a network may try one more code.
+    ///
+    /// # Errors
+    /// `too-many` if too many were guessed wrong from there.
+    pub(in crate::core::hub) fn may_guess(&mut self, now: Time, network: Network) -> Result<(), Failure> {
+        if self.guesses.count(now, network) < CODE_GUESSES {
+            return Ok(());
+        }
+        let message = format!("From your address {CODE_GUESSES} codes were guessed wrong within a day.");
+        Err(Failure::new(ErrorCode::TooMany, message).hint("Come with a join link, or tomorrow."))
+    }
+
+    /// Counts a wrong guess of somebody in a network.
+    pub(in crate::core::hub) fn guessed(&mut self, now: Time, network: Network) {
+        self.guesses.add(now, network);
     }
 
     /// The store has looked up a code: if it is good, that it is answered is written down first.
@@ -226,7 +240,7 @@ impl Codes {
                 Stage::Answering(answered, _) => cx.record(answered.record(false, false)),
                 Stage::Confirming(answered) => {
                     cx.record(answered.record(true, true));
-                    self.guesses.add(cx.now, Network::of(exchange.address.ip()));
+                    self.guessed(cx.now, Network::of(exchange.address.ip()));
                     let Answered { code, invite, .. } = answered;
                     if let Some(id) = invite.maker.as_ref().and_then(|maker| cx.sessions.named(maker)) {
                         cx.tell(id, event::InviteGuessed { invite: invite.name.clone(), code: code.nameplate });

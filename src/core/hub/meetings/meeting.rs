@@ -17,6 +17,8 @@ pub(super) struct Meeting {
     pub(super) since: Time,
     /// The asked side blocks the asker, and hears nothing of it.
     pub(super) hidden: bool,
+    /// It is over when the two hand over no parcel any more.
+    pub(super) of_parcel: bool,
     /// The payer's number if a stream is kept for the meeting; otherwise why not.
     pub(super) relay: Result<u64, ErrorCode>,
     pub(super) payer: Payer,

@@ -14,11 +14,15 @@
 //! The hub itself may want a connection with a client, too: it *calls* it ([`Input::Call`](crate::core::hub::Input::Call)),
 //! and gets the client's half ([`Output::Called`]).
 //!
+//! The two sides of a parcel's handover may meet although they have no names, for as long as they hand it over. What is
+//! relayed for a guest is counted to whoever sends.
+//!
 //! If the asked side blocks the asker, it hears nothing. The asker is told the same as otherwise, and its half waits in
 //! vain.
 
 mod calls;
 mod meeting;
+mod person;
 mod rates;
 mod shares;
 mod tokens;
@@ -27,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::cx::Cx;
-use super::sessions::registered::Registered;
+use super::handovers::Partner;
 use super::{HalfId, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{MEETING_TIME, MEETINGS_AT_ONCE};
@@ -37,8 +41,9 @@ use crate::protocol::wire::{Meet, MeetAt, Purpose};
 use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey, event, log};
 use calls::Calls;
 use meeting::{Joined, Meeting, Side};
+use person::{Person, member, partner_of, payer, person};
 use rates::Rates;
-use shares::{Payer, Shares};
+use shares::Shares;
 use tokens::{Seat, Token};
 
 #[cfg(doc)]
@@ -61,18 +66,14 @@ pub(super) struct Meetings {
     shares: Shares,
 }
 
-/// A client that may meet another.
-struct Person {
-    id: PeerId,
-    key: PublicKey,
-    name: Registered,
-}
-
 impl Meetings {
     /// Handles `meet`: tells both of a meeting, or the asker why there is none.
-    pub(super) fn meet(&mut self, cx: &mut Cx<'_>, id: PeerId, meet: Meet) {
+    ///
+    /// A `partner` is the other side of a parcel's handover; the two may meet although one or both have no name.
+    pub(super) fn meet(&mut self, cx: &mut Cx<'_>, id: PeerId, meet: Meet, partner: Option<Partner>) {
         let ask = meet.ask;
-        if let Err(failure) = self.begin(cx, id, meet) {
+        let partner = partner.filter(|_| matches!(meet.purpose, Purpose::Content(_)));
+        if let Err(failure) = self.begin(cx, id, meet, partner) {
             let name = cx.sessions.me(id).map(|me| me.name).unwrap_or_default();
             let (code, message) = (failure.code, failure.message.clone().into_owned());
             let line = RequestRefused { name, request: "meet".into(), code, message: message.clone(), more: None };
@@ -85,20 +86,25 @@ impl Meetings {
     ///
     /// # Errors
     /// `not-registered`, `yourself`; `not-online` if no registered client with that key is connected; `slow-down`.
-    fn begin(&mut self, cx: &mut Cx<'_>, id: PeerId, meet: Meet) -> Result<(), Failure> {
+    fn begin(&mut self, cx: &mut Cx<'_>, id: PeerId, meet: Meet, partner: Option<Partner>) -> Result<(), Failure> {
         cx.spend_request(id)?;
-        let me = person(cx, id).ok_or(ErrorCode::NotRegistered)?;
-        if me.key == meet.meet {
+        let (me, asked) = match partner {
+            Some(partner) => (person(cx, id), partner_of(cx, partner)),
+            None => {
+                (member(cx, id), cx.sessions.here_with(&meet.meet, meet.name.as_deref()).and_then(|id| member(cx, id)))
+            }
+        };
+        let me = me.ok_or(ErrorCode::NotRegistered)?;
+        if me.key == meet.meet && partner.is_none() {
             return Err(ErrorCode::Yourself.into());
         }
-        let asked = cx.sessions.here_with(&meet.meet, meet.name.as_deref()).and_then(|id| person(cx, id));
         let asked = asked.ok_or_else(|| Failure::new(ErrorCode::NotOnline, "That client is not there."))?;
         self.may_begin(cx, &me, &asked)?;
-        let hidden = cx.journal.state.blocks().has(&asked.name.name_key, &me.name.name_key);
-        let payer = match cx.journal.state.names().credential(&me.name.name_key) {
-            Some(_) => Payer::Account(me.name.name_key.clone()),
-            None => Payer::Key(me.key),
-        };
+        let names = asked.registered.as_ref().zip(me.registered.as_ref()).filter(|_| partner.is_none());
+        let hidden = names.is_some_and(|(asked, me)| cx.journal.state.blocks().has(asked, me));
+        // A guest is nobody to whom anything could be counted: its sender pays.
+        let pays = partner.filter(|_| cx.sessions.get(id).is_some_and(|peer| peer.guest)).map(|partner| partner.sender);
+        let payer = payer(cx, pays.unwrap_or(id));
         let relay = self.shares.begin(cx.today(), cx.config.meetings.relay.as_ref(), &payer);
         self.last += 1;
         let (number, purpose) = (self.last, meet.purpose);
@@ -108,14 +114,15 @@ impl Meetings {
             self.of.entry(whom.id).or_default().insert(number);
             if asker || !hidden {
                 let [token, second_token] = self.seats_of(cx, number, asker);
-                let (name, no_relay) = (other.name.name.clone(), relay.err());
+                let (name, no_relay) = (other.name.clone(), relay.err());
                 let (meeting, peer, relays) = (number, other.key, relay.is_ok());
                 let told = event::Meeting { meeting, ask, peer, name, purpose, token, second_token, relays, no_relay };
                 cx.tell(whom.id, told);
             }
         }
-        let (asker, asked) = (Side::new(me.id, me.name.name), Side::new(asked.id, asked.name.name));
-        let meeting = Meeting { since: cx.now, hidden, relay, payer, asker, asked, joined: None };
+        let (asker, asked) = (Side::new(me.id, me.name), Side::new(asked.id, asked.name));
+        let (since, of_parcel) = (cx.now, partner.is_some());
+        let meeting = Meeting { since, hidden, of_parcel, relay, payer, asker, asked, joined: None };
         self.open.insert(number, meeting);
         self.waiting.insert(number);
         Ok(())
@@ -250,6 +257,17 @@ impl Meetings {
         self.end_calls(cx, Some(id));
     }
 
+    /// Two clients hand over no parcel any more: their meetings for it are over.
+    pub(super) fn part(&mut self, cx: &mut Cx<'_>, [one, other]: [PeerId; 2]) {
+        let of = |id| self.of.get(&id).into_iter().flatten().copied().collect::<BTreeSet<_>>();
+        let both: Vec<u64> = of(one).intersection(&of(other)).copied().collect();
+        for number in both {
+            if self.open.get(&number).is_some_and(|meeting| meeting.of_parcel) {
+                self.over(cx, number);
+            }
+        }
+    }
+
     /// When something of a meeting or of the counts is due.
     pub(super) fn due(&self) -> Option<Time> {
         let deadline = self.waiting.first().and_then(|number| self.open.get(number));
@@ -331,12 +349,6 @@ impl Meetings {
     }
 }
 
-/// A session that is registered and connected.
-fn person(cx: &Cx<'_>, id: PeerId) -> Option<Person> {
-    let peer = cx.sessions.get(id)?;
-    Some(Person { id, key: peer.key, name: peer.name.clone()? })
-}
-
 /// Tells one side where the other one is, if it may know: as the hub sees it only when both have come.
 fn tell_places(cx: &mut Cx<'_>, number: u64, meeting: &mut Meeting, asker: bool) {
     if meeting.hidden {
@@ -357,7 +369,7 @@ fn cut(cx: &mut Cx<'_>, number: u64, joined: &mut Joined) {
 }
 
 fn log_beginning(cx: &mut Cx<'_>, meeting: u64, me: &Person, asked: &Person, purpose: Purpose, relays: bool) {
-    let (by, with) = (me.name.name.clone(), asked.name.name.clone());
+    let (by, with) = (me.name.clone(), asked.name.clone());
     let content = match purpose {
         Purpose::Content(hash) => Some(hash),
         Purpose::Private => None,

@@ -62,6 +62,8 @@ pub(in crate::core::hub) struct Peer {
     /// What it asked in a session that is lost.
     pub(in crate::core::hub) past: Past,
     pub(in crate::core::hub) rates: Rates,
+    /// Whether it came as a guest, for a parcel.
+    pub(in crate::core::hub) guest: bool,
 }
 
 /// Where a client can be reached.

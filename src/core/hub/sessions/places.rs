@@ -3,8 +3,8 @@
 //!
 //! A session without a name costs nothing to make, so it is treated as disposable: it has a deadline, a key and a
 //! network may have only few of them, and when a limit is reached the oldest of them ends to make room. So thousands of
-//! hellos push out one another, but never a client that has registered. `Places` decides which session must go; the hub
-//! ends it.
+//! hellos push out one another, but never a client that has registered. A session that sends or receives a parcel holds its
+//! place as if it had a name. `Places` decides which session must go; the hub ends it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -55,7 +55,7 @@ struct Share {
 struct Place {
     /// Its key and its network.
     holders: [Holder; 2],
-    /// Since when it has no name, and when it ends because of that; `None` if it has one.
+    /// Since when it has no name, and when it ends because of that; `None` if it has one, or holds its place without.
     nameless: Option<(Time, Time)>,
     /// Whether it has never had a name.
     new: bool,
@@ -141,6 +141,18 @@ impl Places {
     /// Notes that a session has given up its name and stays.
     pub(in crate::core::hub) fn parted(&mut self, now: Time, id: PeerId) {
         self.lose_name(now, id, PARTED);
+    }
+
+    /// Notes that a session may stay without a name, as one that has a name does.
+    pub(in crate::core::hub) fn hold(&mut self, id: PeerId) {
+        self.gain_name(id);
+    }
+
+    /// Notes that a session without a name may not stay without one any more.
+    pub(in crate::core::hub) fn release(&mut self, now: Time, id: PeerId) {
+        if self.sessions.get(&id).is_some_and(|place| place.nameless.is_none()) {
+            self.lose_name(now, id, NAMELESS);
+        }
     }
 
     /// Starts the deadline of a session without a name: it ends after `span`.

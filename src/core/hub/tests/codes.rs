@@ -12,6 +12,12 @@ use crate::sim::MemoryStore;
 
 const WORDS: &str = "7-crossover-clockwork";
 
+/// A client that has begun the exchange.
+struct Typing {
+    typist: Typist,
+    binding: Binding,
+}
+
 /// A hub with a code for so many, and its store.
 pub(super) struct Door {
     pub(super) rig: Rig,
@@ -58,27 +64,27 @@ impl Door {
     }
 
     /// A client begins the exchange, up to the hub's share.
-    fn start(&mut self, conn: ConnId, key: u8, typed: &str) -> Typist {
+    fn start(&mut self, conn: ConnId, key: u8, typed: &str) -> Typing {
         let typist = self.say_start(conn, key, typed);
         self.store();
         typist
     }
 
-    fn say_start(&mut self, conn: ConnId, key: u8, typed: &str) -> Typist {
+    fn say_start(&mut self, conn: ConnId, key: u8, typed: &str) -> Typing {
         let code: Code = typed.parse().unwrap();
         let nameplate = code.nameplate();
         let binding = Binding { nameplate, typist: PublicKey([key; 32]), maker: PublicKey([99; 32]), exporter: None };
-        let (typist, share) = Typist::start(&code, binding, &mut Secrets::new([key; 32]));
+        let (typist, share) = Typist::start(&code, &mut Secrets::new([key; 32]));
         self.rig.connect(conn, key);
         let start = ExchangeStart { exchange: "potluck-exchange/1".into(), nameplate, share: share.into() };
         self.rig.line(conn, &to_json(&start));
-        typist
+        Typing { typist, binding }
     }
 
     /// The client has the hub's share, and says its confirmation.
-    fn confirm(&mut self, conn: ConnId, typist: Typist) -> ConfirmedTypist {
+    fn confirm(&mut self, conn: ConnId, Typing { typist, binding }: Typing) -> ConfirmedTypist {
         let answer: ExchangeAnswer = serde_json::from_str(self.rig.wires[&conn].said.last().unwrap()).unwrap();
-        let (typist, confirmation) = typist.confirm(&answer.share.0).unwrap();
+        let (typist, confirmation) = typist.confirm(&binding, &answer.share.0).unwrap();
         self.rig.line(conn, &to_json(&ExchangeConfirm { confirmation: confirmation.into() }));
         self.store();
         typist

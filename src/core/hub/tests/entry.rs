@@ -3,6 +3,15 @@
 use super::*;
 
 #[test]
+fn a_hub_that_is_there_for_one_key_lets_in_no_other() {
+    let mut rig = Rig::new(HubConfig { access: Access::Only(PublicKey([1; 32])), ..config() });
+    rig.enter(1, 1, "anna");
+    assert!(rig.welcomed(1));
+    rig.hello(2, 2);
+    assert_eq!(rig.turned_away(2), Some(ErrorCode::AccessDenied));
+}
+
+#[test]
 fn a_wrong_hello_is_told_why_and_the_connection_is_closed() {
     for line in [
         "garbage",

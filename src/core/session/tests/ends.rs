@@ -298,7 +298,10 @@ fn no_time(rig: &mut Rig, wait: u64) -> u128 {
 
 #[test]
 fn who_enters_with_a_password_waits_for_a_hub_that_has_no_time_and_is_let_in() {
-    let mut rig = Rig::begun(with(|config| config.password = Some(crate::protocol::types::Password("secret".into()))));
+    let mut rig = Rig::begun(with(|config| {
+        let password = Some(crate::protocol::types::Password("secret".into()));
+        config.entry = Entry::Named { name: "anna".into(), password };
+    }));
     rig.line(r#"{"id":1,"request":"status"}"#);
     rig.handle(Input::EndOfInput);
     let pauses: Vec<u128> = (0..5).map(|_| no_time(&mut rig, 500)).collect();
@@ -318,7 +321,10 @@ fn a_hub_that_never_has_time_is_given_up() {
 }
 
 fn given_up_after_a_minute(wait: impl Fn(Time) -> u64) {
-    let mut rig = Rig::begun(with(|config| config.password = Some(crate::protocol::types::Password("secret".into()))));
+    let mut rig = Rig::begun(with(|config| {
+        let password = Some(crate::protocol::types::Password("secret".into()));
+        config.entry = Entry::Named { name: "anna".into(), password };
+    }));
     while rig.end.is_none() && rig.now < Time(600_000_000) {
         let wait = wait(rig.now);
         match rig.asked.iter().any(|ask| ask["request"] == "login") {

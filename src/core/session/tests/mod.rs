@@ -6,6 +6,7 @@ mod files;
 mod hub;
 mod inbox;
 mod meetings;
+mod parcels;
 mod pipe;
 mod private;
 mod pushes;
@@ -15,10 +16,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::uplink::HubConnection;
 use super::*;
+use crate::core::fetch::FetchPlan;
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, PeerOutput};
 use crate::protocol::event::Settings;
@@ -35,9 +38,9 @@ const KEY: &str = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
 fn config() -> SessionConfig {
     SessionConfig {
         follow: Default::default(),
-        name: "anna".into(),
+        entry: Entry::Named { name: "anna".into(), password: None },
+        key: PublicKey([7; 32]),
         hub: "hub.example:7755".into(),
-        password: None,
         inbox: false,
         invite: None,
         link: LinkConfig::client(),
@@ -64,7 +67,7 @@ fn config() -> SessionConfig {
             accept_from: Vec::new(),
         },
         epoch: Timestamp(0),
-        seed: 1,
+        chance: Chance { seed: 1, secrets: [1; 32] },
     }
 }
 
@@ -93,6 +96,9 @@ struct Rig {
     connects: usize,
     tasks: Vec<u64>,
     fetches: Vec<u64>,
+    plans: Vec<Arc<FetchPlan>>,
+    /// What is to be done for parcels, and where their senders are.
+    parcels: Vec<Output>,
     cancelled: Vec<u64>,
     unserved: Vec<String>,
     /// Who may fetch from us.
@@ -125,6 +131,8 @@ impl Rig {
             connects: 0,
             tasks: Vec::new(),
             fetches: Vec::new(),
+            plans: Vec::new(),
+            parcels: Vec::new(),
             cancelled: Vec::new(),
             unserved: Vec::new(),
             may_fetch: BTreeMap::new(),
@@ -167,8 +175,7 @@ impl Rig {
         while let Some(output) = self.session.poll(self.now) {
             assert_eq!(self.end, None, "the end is the last of all");
             match output {
-                Output::PrepareParcel { .. } | Output::ServeParcel(..) | Output::DropParcel(_) => {}
-                Output::FetchListing(..) | Output::FindTicket(..) | Output::KeepTicket(_) | Output::DropTicket(_) => {}
+                parcel @ (Output::Parcel(_) | Output::Whereabouts(_)) => self.parcels.push(parcel),
                 Output::Tell(line) if matches!(line.event, Event::Withheld(_)) => self.withheld += 1,
                 Output::Tell(line) => {
                     assert_eq!(self.requests.mistake(&line), None);
@@ -188,7 +195,10 @@ impl Rig {
                 | Output::Hash(Offering { task, .. })
                 | Output::Grant { task, .. }
                 | Output::Verify { task, .. } => self.tasks.push(task),
-                Output::Fetch(transfer, _) => self.fetches.push(transfer),
+                Output::Fetch(transfer, plan) => {
+                    self.fetches.push(transfer);
+                    self.plans.push(plan);
+                }
                 Output::CancelFetch(transfer) => self.cancelled.push(transfer),
                 Output::Peers(peers) => self.may_fetch = peers.into_iter().flatten().collect(),
                 Output::PeersChanged(changes) => {
@@ -204,8 +214,7 @@ impl Rig {
                 | Output::Say(_)
                 | Output::PeersLeft(_)
                 | Output::Revoke(..)
-                | Output::Sources(..)
-                | Output::Whereabouts(_) => {}
+                | Output::Sources(..) => {}
                 Output::CancelUpload(_) => {}
             }
         }

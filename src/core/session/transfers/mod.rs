@@ -4,6 +4,7 @@ mod downloads;
 mod folders;
 mod holdings;
 mod incoming_pushes;
+mod of_parcels;
 mod outgoing_pushes;
 mod running;
 mod starting;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 use super::asks::Origin;
 use super::context::Context;
-use super::pending::Pending;
+use super::pending::{Pending, RequestId};
 use super::{Output, TransferNote};
 use crate::core::fetch::Source;
 use crate::core::time::Time;
@@ -30,6 +31,7 @@ pub(super) use folders::check_get;
 use holdings::Holdings;
 pub(super) use incoming_pushes::void_push_answers;
 use incoming_pushes::{IncomingPushes, not_taken};
+use of_parcels::OfParcels;
 use outgoing_pushes::{OutgoingPushes, given};
 use running::Running;
 use transfer_numbers::TransferNumbers;
@@ -45,6 +47,7 @@ pub(super) struct Transfers {
     outgoing: OutgoingPushes,
     incoming: IncomingPushes,
     holdings: Holdings,
+    parcels: OfParcels,
     numbers: TransferNumbers,
 }
 
@@ -77,7 +80,8 @@ impl Transfers {
     fn take_ended(&mut self, now: Time, cx: &mut Context, transfer: u64) -> Option<Running> {
         let running = self.running.remove(&transfer)?;
         if running.direction == Direction::Down {
-            if self.downloads.take_out(transfer, running.hash) && running.files.is_none() {
+            let is_ours = running.files.is_none() && running.parcel.is_none();
+            if self.downloads.take_out(transfer, running.hash) && is_ours {
                 stop_following(now, cx, running.hash);
             }
             self.begin_queued(now, cx);
@@ -86,14 +90,19 @@ impl Transfers {
     }
 
     pub(super) fn transfer_note(&mut self, now: Time, cx: &mut Context, transfer: u64, note: TransferNote) {
+        let is_shared = self.running.get(&transfer).is_none_or(|running| running.parcel.is_none());
         if let TransferNote::Have(had) = note {
-            return self.holdings.add(now, cx, had);
+            return if is_shared {
+                self.holdings.add(now, cx, had)
+            };
         }
         if let TransferNote::Here(had) = note {
             if let Some(running) = self.running.get_mut(&transfer) {
                 running.is_here();
             }
-            return self.holdings.add(now, cx, vec![had]);
+            return if is_shared {
+                self.holdings.add(now, cx, vec![had])
+            };
         }
         // A transfer that was given up is not told of any more.
         let Some(running) = self.running.get_mut(&transfer) else { return };
@@ -118,6 +127,12 @@ impl Transfers {
             TransferNote::Dropped { peer, failure } => {
                 let message = failure.message.into_owned();
                 event::SourceDropped { transfer, peer, code: failure.code, message }.into()
+            }
+            TransferNote::Completed { path, complete: _, sources } if running.parcel.is_some() => {
+                let event = running.completed(transfer, now, Some(path.clone()), sources);
+                cx.tell_for(now, id, false, event);
+                drop(self.take_ended(now, cx, transfer));
+                return self.parcels.end(transfer, Ok(path));
             }
             TransferNote::Completed { path, complete, sources } => {
                 let mut event = running.completed(transfer, now, Some(path), sources);
@@ -147,14 +162,20 @@ impl Transfers {
                 cx.refuse(now, pending.id, failure);
                 self.gone_meanwhile(now, cx, transfer);
             }
-            None => cx.tell(now, event),
+            None if running.parcel.is_some() && running.direction == Direction::Down => {
+                cx.tell_for(now, running.parcel.unwrap_or_default(), false, event);
+                self.parcels.end(transfer, Err(failure));
+            }
+            None => cx.tell_for(now, running.parcel.unwrap_or_default(), false, event),
         }
     }
 
     /// Others have a content that we are fetching, or have more of it.
     pub(super) fn sources_updated(&mut self, cx: &mut Context, update: event::SourcesUpdated) {
         let sources: Vec<Source> = holders(cx, update.sources).iter().map(Source::from).collect();
-        let wants = |running: &Running| running.hash == update.hash && running.direction == Direction::Down;
+        let wants = |running: &Running| {
+            running.hash == update.hash && running.direction == Direction::Down && running.parcel.is_none()
+        };
         for (transfer, running) in self.running.iter_mut().filter(|(_, running)| wants(running)) {
             match &mut running.queued {
                 Some(plan) if plan.is_folder() => {}
@@ -200,10 +221,11 @@ impl Transfers {
         }
     }
 
-    /// Answers `transfers`.
-    pub(super) fn show(&self) -> Event {
+    /// Answers `transfers`, with the parcels that are there.
+    pub(super) fn show(&self, parcels: Vec<Transfer>) -> Event {
         let running = self.running.iter().map(|(number, running)| running.show(*number));
-        let mut transfers: Vec<Transfer> = running.chain(self.outgoing.show()).chain(self.offered_to_us()).collect();
+        let pushes = self.outgoing.show().chain(self.offered_to_us());
+        let mut transfers: Vec<Transfer> = running.chain(pushes).chain(parcels).collect();
         transfers.sort_by_key(|transfer| transfer.transfer);
         event::Transfers { transfers }.into()
     }
@@ -261,10 +283,11 @@ impl Transfers {
                     cx.tell_for(now, pending.id.clone(), false, event);
                     cx.effects.give_up(now, pending, failure.clone());
                 }
-                None => cx.tell(now, event),
+                None => cx.tell_for(now, running.parcel.unwrap_or_default(), false, event),
             }
         }
         self.uploads.clear();
+        self.parcels = OfParcels::default();
         failed
     }
 
@@ -305,6 +328,30 @@ impl Transfers {
     /// Takes out the requests of our pushes, each with its failure.
     pub(super) fn abandon_pushes(&mut self) -> Vec<(Pending, Failure)> {
         self.outgoing.abandon()
+    }
+
+    /// Takes a number for a parcel of ours.
+    pub(in crate::core::session) fn take_number(&mut self) -> u64 {
+        self.numbers.take()
+    }
+
+    /// How the downloads of parcels have ended since the last call.
+    pub(in crate::core::session) fn take_ended_parcels(&mut self) -> Vec<(u64, Result<String, Failure>)> {
+        self.parcels.take_ended()
+    }
+
+    /// Stops the download of a parcel.
+    pub(in crate::core::session) fn stop_parcel(&mut self, now: Time, cx: &mut Context, transfer: u64) {
+        match self.running.get(&transfer).map(|running| running.queued.is_some()) {
+            Some(true) => self.fail(now, cx, transfer, Failure::new(ErrorCode::Interrupted, "It was cancelled.")),
+            Some(false) => cx.output(Output::CancelFetch(transfer)),
+            None => {}
+        }
+    }
+
+    /// Whoever fetches from us under this name fetches the parcel of this request.
+    pub(in crate::core::session) fn expect_receiver(&mut self, name: String, id: RequestId) {
+        self.parcels.expect_receiver(name, id);
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Running {
     pub(super) queued: Option<Arc<FetchPlan>>,
     /// The hub's number of the push, if it is one.
     pub(super) push: Option<u64>,
+    /// The request about the parcel that it fetches, or that is fetched. Its final event is told by `parcels`.
+    pub(super) parcel: Option<RequestId>,
 }
 
 /// How far a transfer is.
@@ -60,16 +62,18 @@ impl Running {
             progress: Progress { bytes: 0, resumed: 0, started: now, rate: RateEstimator::default(), route: None },
             queued: None,
             push: None,
+            parcel: None,
         }
     }
 
     /// Whether a request waits for it.
     pub(super) fn is_asked_for(&self) -> bool {
-        self.pending.is_some()
+        self.pending.is_some() || (self.parcel.is_some() && self.direction == Direction::Down)
     }
 
     pub(super) fn id(&self) -> RequestId {
-        self.pending.as_ref().map(|pending| pending.id.clone()).unwrap_or_default()
+        let own = self.pending.as_ref().map(|pending| pending.id.clone());
+        own.or_else(|| self.parcel.clone()).unwrap_or_default()
     }
 
     pub(super) fn show(&self, transfer: u64) -> Transfer {

@@ -44,6 +44,11 @@ impl ShownUploads {
         self.transfers.iter().find(|(_, of)| **of == transfer).map(|(upload, _)| *upload)
     }
 
+    /// Nothing more is told of the upload with this number of its transfer.
+    pub(super) fn forget(&mut self, transfer: u64) {
+        self.transfers.retain(|_, of| *of != transfer);
+    }
+
     fn insert(&mut self, upload: u64, transfer: u64) {
         self.transfers.insert(upload, transfer);
     }
@@ -91,7 +96,9 @@ impl Transfers {
                 None => return,
             };
             let untold = self.uploads.untold(&peer);
-            let mut running = Running { pending, push, ..Running::new(now, Direction::Up, (file, peer), size, hash) };
+            let parcel = self.parcels.request_of(&peer);
+            let mut running =
+                Running { pending, push, parcel, ..Running::new(now, Direction::Up, (file, peer), size, hash) };
             running.goes(route);
             self.uploads.insert(upload, transfer);
             cx.tell_for(now, running.id(), false, running.started(transfer, None, untold));
@@ -115,7 +122,7 @@ impl Transfers {
                 given(now, cx, &running);
                 match running.pending {
                     Some(pending) => cx.finish(now, pending.id, event),
-                    None => cx.tell(now, event),
+                    None => cx.tell_for(now, running.parcel.unwrap_or_default(), false, event),
                 }
             }
             UploadNote::Failed(failure) => {
@@ -123,5 +130,19 @@ impl Transfers {
                 self.fail(now, cx, transfer, failure);
             }
         }
+    }
+
+    /// The receiver of this name has everything: what it was fetching is complete.
+    pub(in crate::core::session) fn receiver_has_all(&mut self, now: Time, cx: &mut Context, name: &str) {
+        let of_parcel = |running: &Running| running.parcel.is_some() && running.direction == Direction::Up;
+        let uploads = self.running.iter().filter(|(_, running)| of_parcel(running) && running.peer == name);
+        for transfer in uploads.map(|(transfer, _)| *transfer).collect::<Vec<_>>() {
+            self.uploads.forget(transfer);
+            if let Some(running) = self.take_ended(now, cx, transfer) {
+                let event = running.completed(transfer, now, None, Vec::new());
+                cx.tell_for(now, running.id(), false, event);
+            }
+        }
+        self.parcels.forget_receiver(name);
     }
 }

@@ -27,10 +27,13 @@ impl Transfers {
                 Presence::Away | Presence::Offline => {}
             }
         }
+        // Whoever sends a parcel does that in a session of its own, which no roster has.
+        whereabouts.retain(|(key, _)| !self.parcels.is_sender(key));
         if whereabouts.is_empty() {
             return;
         }
-        for plan in self.running.values_mut().filter_map(|running| running.queued.as_mut()) {
+        let ours = self.running.values_mut().filter(|running| running.parcel.is_none());
+        for plan in ours.filter_map(|running| running.queued.as_mut()) {
             let moved = |(key, address): &(PublicKey, Option<SocketAddr>)| {
                 plan.sources.iter().any(|source| source.key == *key && address.is_some_and(|at| at != source.address))
             };
@@ -45,6 +48,21 @@ impl Transfers {
         }
         if self.running.values().any(|running| running.direction == Direction::Down && running.queued.is_none()) {
             cx.output(Output::Whereabouts(whereabouts));
+        }
+    }
+
+    /// The sender of a parcel is at this address now.
+    pub(in crate::core::session) fn sender_is_at(
+        &mut self,
+        cx: &mut Context,
+        transfer: u64,
+        key: PublicKey,
+        address: SocketAddr,
+    ) {
+        let Some(running) = self.running.get_mut(&transfer) else { return };
+        match &mut running.queued {
+            Some(plan) => Arc::make_mut(plan).sources.iter_mut().for_each(|source| source.address = address),
+            None => cx.output(Output::Whereabouts(vec![(key, Some(address))])),
         }
     }
 }

@@ -13,8 +13,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::SessionConfig;
 use super::asks::{Asks, Origin};
+use super::{Entry, SessionConfig};
 use crate::core::link::{Link, LinkConfig, LinkFault};
 use crate::core::time::{Rng, Time};
 use crate::protocol::limits::{REQUEST_BYTES_IN_FLIGHT, REQUESTS_IN_FLIGHT};
@@ -74,7 +74,7 @@ impl Uplink {
         Self {
             config: config.link,
             give_up: config.patience.give_up,
-            rng: Rng(config.seed),
+            rng: Rng(config.chance.seed),
             connection: HubConnection::default(),
             entrance: Entrance::default(),
             link: Link::new(config.link),
@@ -163,6 +163,11 @@ impl Uplink {
         self.place = Some((address, key));
     }
 
+    /// The address at which we reach the hub, once it has been reached.
+    pub(super) fn hub_address(&self) -> Option<IpAddr> {
+        self.place.map(|(address, _)| address)
+    }
+
     /// The key of the hub, once it has been reached.
     pub(super) fn hub_key(&self) -> Option<PublicKey> {
         self.place.map(|(_, key)| key)
@@ -214,10 +219,10 @@ impl Uplink {
             received: if self.session.is_some() { self.link.received() } else { 0 },
             port: config.settings.port,
             link_port: config.settings.link_port,
-            instance: format!("{:016x}", config.seed),
+            instance: format!("{:016x}", config.chance.seed),
             asked: self.asks.last(),
             invite: config.invite.clone(),
-            guest: false,
+            guest: config.entry == Entry::Guest,
             follow: config.follow,
         })
     }

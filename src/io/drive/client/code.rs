@@ -60,10 +60,10 @@ async fn exchange(conn: &mut Conn, code: &Code, ours: PublicKey, secrets: &mut S
     let (nameplate, key) = (code.nameplate(), conn.peer);
     let binding = Binding { nameplate, typist: ours, maker: key, exporter: Some(conn.exporter) };
     conn.reader.set_limit(HELLO_BYTES);
-    let (typist, share) = Typist::start(code, binding, secrets);
+    let (typist, share) = Typist::start(code, secrets);
     say(conn, to_json(&ExchangeStart { exchange: EXCHANGE_PROTOCOL.into(), nameplate, share: share.into() })).await?;
     let ExchangeAnswer { share } = hear(conn).await?;
-    let (typist, confirmation) = typist.confirm(&share.0).map_err(not_confirmed)?;
+    let (typist, confirmation) = typist.confirm(&binding, &share.0).map_err(not_confirmed)?;
     say(conn, to_json(&ExchangeConfirm { confirmation: confirmation.into() })).await?;
     let ExchangeEnd { confirmation, sealed } = hear(conn).await?;
     let mut channel = typist.finish(&confirmation.0).map_err(not_confirmed)?;

@@ -3,6 +3,7 @@
 use crate::io::state::redeemed::Redeemed;
 use tokio::sync::mpsc;
 
+use super::parcel_news::ParcelNews;
 use super::{ClientDriver, Observer};
 use crate::core::outbox::Popped;
 use crate::core::peers::PeerConn;
@@ -46,6 +47,8 @@ pub enum Message {
     Hashed(u64, Result<Hashed, Failure>),
     /// Progress of hashing, for this task.
     Hashing(u64, OfferProgress),
+    /// Something has been done for a parcel.
+    Parcel(ParcelNews),
     /// A file was hashed and granted to one person, for this task.
     Granted(u64, Result<Content, Failure>),
     /// A `verify` was judged, for this task.

@@ -8,8 +8,11 @@ mod messages;
 mod network;
 mod observer;
 mod options;
+mod parcel_news;
+mod parcels;
 mod peers;
 mod reach;
+mod serving;
 mod transfers;
 mod verify;
 
@@ -17,37 +20,33 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use crate::core::Rng;
 use crate::core::fetch::Source;
-use crate::core::session::{Input, Output, Session, TransferNote};
-use crate::io::content::store::ContentStore;
+use crate::core::session::{Chance, Input, Output, Session, TransferNote};
 use crate::io::drive::output::Output as Printed;
 use crate::io::fs::check_dir;
 use crate::io::net::Conn;
-use crate::io::net::bind::listen;
 use crate::io::net::connection::{Outgoing, run_connection};
 use crate::io::net::line_room::LineRoom;
 use crate::io::net::reach::{Reacher, ToHub};
-use crate::io::offers::Offers;
-use crate::io::os::cancel::Cancel;
 use crate::io::os::clock::until;
 use crate::io::state::inbox::Inboxes;
-use crate::io::transfer::{Control, DataServer, LocalPeer, Rates, TokenBucket, UploadEvent};
+use crate::io::transfer::{Control, LocalPeer, Rates, TokenBucket};
 use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::name::HUB;
-use crate::protocol::{Code, EventLine, Failure, PublicKey};
+use crate::protocol::{Code, EventLine, Failure, PublicKey, request};
 use network::OwnAddress;
 use peers::PeerPort;
+use serving::Serving;
 use verify::{Verifying, complain, verified_at};
 
 use messages::Later;
 pub use messages::{ConnBox, Message, Reporting, mailbox};
 pub use observer::{Observer, UNREAD};
-pub use options::{ClientOptions, ClientTimeouts, Folders, Ports, TransferOptions, UserInput};
+pub use options::{ClientOptions, ClientTimeouts, Folders, Ports, TransferOptions, UserInput, Who};
 pub use reach::reach;
 
 /// A running client.
@@ -66,15 +65,6 @@ pub struct ClientDriver<W> {
     later: VecDeque<Later>,
     fetching: Fetching,
     end: Option<u8>,
-}
-
-/// What others can fetch from this client.
-struct Serving {
-    contents: ContentStore,
-    offers: Offers,
-    /// Cancels the hashing in progress.
-    hashing: Cancel,
-    server: DataServer,
 }
 
 /// The connection to the hub.
@@ -101,7 +91,7 @@ struct Fetching {
 }
 
 impl<W: Observer> ClientDriver<W> {
-    /// Opens the port for files (at `reach` if only this machine needs to reach it) and prepares everything. `watch` is
+    /// Opens the port for files (at `reach` if only this machine needs to reach it, and `options` do not say otherwise) and prepares everything. `watch` is
     /// called when the replica has changed.
     ///
     /// # Errors
@@ -113,30 +103,20 @@ impl<W: Observer> ClientDriver<W> {
         (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
         watch: W,
     ) -> Result<Self, Failure> {
+        let reach = reach.filter(|_| !options.ports.everywhere);
         let limit = |rate: Option<u64>| rate.map(TokenBucket::new);
         let rates = Rates { up: limit(options.transfers.up), down: limit(options.transfers.down) };
         let seed = crate::io::os::clock::random().map_err(Failure::internal)?;
         let reacher = meetings::open(seed, sender.clone());
-        let identity = options.folders.home.identity(&options.name)?;
+        let identity = options.who.identity(&options.folders.home)?;
+        let key = identity.key;
         let local = LocalPeer::new(identity).limited(rates).reaching(reacher.clone());
-        let contents = ContentStore::default();
-        let listener = listen(options.ports.files, reach)?;
-        let uploads = sender.clone();
-        let notify = Arc::new(move |event: UploadEvent| {
-            let (upload, notes) = transfers::upload_note(event);
-            for note in notes {
-                // A program that ends does not listen any more.
-                let _ = uploads.blocking_send(Message::Upload(upload, note));
-            }
-        });
-        let server = DataServer::start(listener, &local, contents.clone(), notify).map_err(Failure::internal)?;
-        let watching = sender.clone();
-        let offers = Offers::new(contents.clone(), Some(options.folders.home.dir()), move |changes| {
-            let _ = watching.blocking_send(Message::FilesChanged(changes));
-        });
+        let serving = Serving::open(&options, reach, &local, &sender, seed.rotate_left(16))?;
         let peers = PeerPort::open(options.ports.link, reach, &local, sender.clone())?;
-        let ports = Ports { files: server.port(), link: peers.port() };
-        let (config, code) = (options.session(ports, seed), options.hub.code.clone());
+        let ports = Ports { files: serving.server.port(), link: peers.port(), ..options.ports };
+        let secrets = crate::io::os::clock::random_bytes().map_err(Failure::internal)?;
+        let config = options.session(ports, key, Chance { seed, secrets });
+        let code = options.hub.code.clone();
         let tokens = Rng(seed.rotate_left(32));
         Ok(Self {
             session: Session::new(config),
@@ -145,7 +125,7 @@ impl<W: Observer> ClientDriver<W> {
             messages,
             printed,
             watch,
-            serving: Serving { contents, offers, hashing: Cancel::default(), server },
+            serving,
             peers,
             hub: HubSocket {
                 key: options.hub_key.or(options.hub.key),
@@ -238,6 +218,12 @@ impl<W: Observer> ClientDriver<W> {
             Message::Dir(task, result) => self.handle(Input::DirChecked(task, result)),
             Message::Hashed(task, result) => self.handle(Input::Hashed(task, result)),
             Message::Hashing(task, progress) => self.handle(Input::Hashing(task, progress)),
+            Message::Parcel(news) => {
+                let place = || (self.serving.server.port(), self.hub.reacher.own_addresses());
+                if let Some(input) = self.serving.parcels.hear(news, place) {
+                    self.handle(Input::Parcel(input));
+                }
+            }
             Message::Granted(task, result) => self.handle(Input::Granted(task, result)),
             Message::Verified(task, result) => self.handle(Input::Verified(task, result)),
             Message::FilesChanged(changes) => self.handle(Input::FilesChanged(changes)),
@@ -266,7 +252,7 @@ impl<W: Observer> ClientDriver<W> {
         self.hub_is_at(reached, connection.transport);
         let hub = &self.options.hub;
         let named = self.options.hub_key.is_some() || hub.key.is_some() || hub.code.is_some();
-        if self.hub.key.replace(key) != Some(key) || named {
+        if (self.hub.key.replace(key) != Some(key) || named) && !self.options.passing {
             // Only for the host that was reached: a link can name hosts of others, whose pins are not its to change.
             // Without a pin, another key would not be noticed the next time, so the user must be told.
             if let Err(failure) = self.options.folders.home.pins().pin_hub(host, key) {
@@ -305,11 +291,10 @@ impl<W: Observer> ClientDriver<W> {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Tell(line) => self.tell(*line),
-            Output::PrepareParcel { .. }
-            | Output::ServeParcel(..)
-            | Output::DropParcel(_)
-            | Output::FetchListing(..) => {}
-            Output::FindTicket(..) | Output::KeepTicket(_) | Output::DropTicket(_) => {}
+            Output::Parcel(output) => {
+                let without = self.serving.parcels.perform(output, self.hub.key);
+                without.iter().for_each(|key| self.serving.server.cancel_all_of(key));
+            }
             Output::OpenInbox(name) => self.open_inbox(name),
             Output::Shown(name, shown) => self.remember(&name, &shown),
             Output::Connect => self.connect(),
@@ -328,7 +313,7 @@ impl<W: Observer> ClientDriver<W> {
                 let check = move || check_dir(&PathBuf::from(dir)).map(|dir| dir.to_string_lossy().into_owned());
                 self.on_thread(move || Message::Dir(task, check()));
             }
-            Output::Hash(offering) => self.hash(offering),
+            Output::Hash(offering) => self.on_thread(self.serving.hash(offering, self.sender.clone())),
             Output::Unserve(files) => self.serving.offers.withdraw(&files),
             Output::Peers(peers) => {
                 // The hub must be able to fetch the files of which it keeps copies.
@@ -341,19 +326,14 @@ impl<W: Observer> ClientDriver<W> {
                 }
             }
             Output::PeersLeft(keys) => keys.iter().for_each(|key| self.serving.server.cancel_all_of(key)),
-            Output::Grant { task, dir, file, to } => self.grant(task, dir, file, to),
-            Output::Verify { task, request: asked, shown } => {
-                let (pins, hub, ours) = (self.options.folders.home.pins(), self.hub.key, self.local.key);
-                let verifying = Verifying { pins, hub, ours, asked, shown };
-                self.on_thread(move || Message::Verified(task, verifying.judge()));
+            Output::Grant { task, dir, file, to } => {
+                let known = (self.options.folders.home.pins(), self.hub.key);
+                self.on_thread(self.serving.grant((task, dir, file, to), known));
             }
+            Output::Verify { task, request, shown } => self.verify(task, request, shown),
             Output::Revoke(hash, to) => self.serving.contents.revoke(&hash, &to),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
-            Output::Whereabouts(whereabouts) => {
-                for control in self.fetching.running.values() {
-                    whereabouts.iter().for_each(|(key, address)| control.whereabouts(*key, *address));
-                }
-            }
+            Output::Whereabouts(whereabouts) => self.tell_whereabouts(&whereabouts),
             Output::CancelUpload(upload) => self.serving.server.cancel(upload),
             Output::Fetch(transfer, plan) => self.fetch(transfer, plan),
             Output::CancelFetch(transfer) => {
@@ -366,6 +346,12 @@ impl<W: Observer> ClientDriver<W> {
             Output::Unread => self.watch.end_waits(),
             Output::End(code) => self.end = Some(code),
         }
+    }
+
+    fn verify(&self, task: u64, asked: request::Verify, shown: Option<PublicKey>) {
+        let (pins, hub, ours) = (self.options.folders.home.pins(), self.hub.key, self.local.key);
+        let verifying = Verifying { pins, hub, ours, asked, shown };
+        self.on_thread(move || Message::Verified(task, verifying.judge()));
     }
 
     fn on_thread(&self, work: impl FnOnce() -> Message + Send + 'static) {
@@ -384,23 +370,5 @@ impl<W: Observer> ClientDriver<W> {
 
     fn flush(&self) {
         self.with_hub(Outgoing::flush);
-    }
-
-    /// Lets transfers that were broken off put down what they have, and goodbyes reach those whom they are for.
-    async fn wait_for_transfers(&mut self) {
-        self.stop_hashing();
-        let over = async {
-            while !self.fetching.running.is_empty() {
-                match self.messages.recv().await {
-                    Some(Message::Transfer(transfer, TransferNote::Completed { .. } | TransferNote::Failed(_))) => {
-                        self.fetching.running.remove(&transfer);
-                    }
-                    Some(_) => {}
-                    None => return,
-                }
-            }
-        };
-        let _ = tokio::time::timeout(Duration::from_secs(2), over).await;
-        self.peers.flush_goodbyes().await;
     }
 }

@@ -6,26 +6,27 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::core::LinkConfig;
-use crate::core::session::{AcceptFrom, DownloadConfig, SessionConfig, SessionTimeouts};
+use crate::core::session::{AcceptFrom, Chance, DownloadConfig, Entry, SessionConfig, SessionTimeouts};
+use crate::io::net::identity::Identity;
 use crate::io::os::clock::Clock;
 use crate::io::state::home::Home;
 use crate::protocol::event::Settings;
 use crate::protocol::limits::{MAX_TRANSFERS, PUSH_PATIENCE};
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
-use crate::protocol::{BadLine, Follows, JoinLink, PublicKey, RequestLine, TransportChoice};
+use crate::protocol::{BadLine, Failure, Follows, JoinLink, PublicKey, RequestLine, TransportChoice};
 
-/// The options of a client. [`ClientOptions::new`] sets all but the first three to their defaults.
+/// The options of a client. [`ClientOptions::new`] sets most of them to their defaults.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
     /// The address of the hub.
     pub hub: JoinLink,
-    /// The name to register under.
-    pub name: String,
-    /// The account's password, if the client must log in.
-    pub password: Option<Password>,
+    /// As whom the client comes.
+    pub who: Who,
     /// The key that the hub must prove, if it is known.
     pub hub_key: Option<PublicKey>,
+    /// Whether the hub is there for this time only, so that its key is not kept.
+    pub passing: bool,
     /// The transport to the hub.
     pub transport: TransportChoice,
     /// The client's folders.
@@ -48,6 +49,48 @@ pub struct ClientOptions {
     pub clock: Clock,
 }
 
+/// As whom a client comes to the hub.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// Under a name, with the key of that name.
+    Named {
+        /// The name to register under.
+        name: String,
+        /// The account's password, if the client must log in.
+        password: Option<Password>,
+    },
+    /// Without a name, for parcels: somebody whom the hub lets in.
+    Member {
+        /// The name by whose key the hub knows them; otherwise they come with a key that is for this.
+        key_of: Option<String>,
+    },
+    /// Without a name, to receive a parcel and nothing else, with a key that is for this.
+    Guest,
+}
+
+impl Who {
+    /// How their session is at the hub.
+    pub(super) fn entry(&self) -> Entry {
+        match self {
+            Self::Named { name, password } => Entry::Named { name: name.clone(), password: password.clone() },
+            Self::Member { .. } => Entry::Member,
+            Self::Guest => Entry::Guest,
+        }
+    }
+
+    /// Their key pair.
+    ///
+    /// # Errors
+    /// Those of [`Home::identity`].
+    pub fn identity(&self, home: &Home) -> Result<Identity, Failure> {
+        match self {
+            Self::Named { name, .. } | Self::Member { key_of: Some(name) } => home.identity(name),
+            Self::Member { key_of: None } => home.sender_identity(),
+            Self::Guest => home.receiver_identity(),
+        }
+    }
+}
+
 /// The folders of a client.
 #[derive(Debug, Clone)]
 pub struct Folders {
@@ -66,6 +109,9 @@ pub struct Ports {
     pub files: u16,
     /// The port, UDP and TCP, for direct connections.
     pub link: u16,
+    /// Whether the whole network can reach both, also if the hub is on this machine. Otherwise such a client's ports are
+    /// open to this machine alone.
+    pub everywhere: bool,
 }
 
 /// The options for transfers.
@@ -101,9 +147,9 @@ impl ClientOptions {
     pub fn new(hub: JoinLink, name: String, home: Home) -> Self {
         Self {
             hub,
-            name,
-            password: None,
+            who: Who::Named { name, password: None },
             hub_key: None,
+            passing: false,
             transport: TransportChoice::Auto,
             folders: Folders { home, dir: None, downloads: PathBuf::from(".") },
             ports: Ports::default(),
@@ -128,12 +174,12 @@ impl ClientOptions {
         }
     }
 
-    /// The settings of the session, for a client with these ports.
-    pub(super) fn session(&self, ports: Ports, seed: u64) -> SessionConfig {
+    /// The settings of the session, for a client with these ports and this key.
+    pub(super) fn session(&self, ports: Ports, key: PublicKey, chance: Chance) -> SessionConfig {
         SessionConfig {
-            name: self.name.clone(),
+            entry: self.who.entry(),
+            key,
             hub: self.hub.host_port(),
-            password: self.password.clone(),
             follow: self.follow,
             inbox: self.inbox,
             invite: self.hub.invite.clone(),
@@ -152,7 +198,7 @@ impl ClientOptions {
             },
             settings: self.settings(ports),
             epoch: self.clock.epoch(),
-            seed,
+            chance,
         }
     }
 

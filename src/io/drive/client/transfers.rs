@@ -1,8 +1,10 @@
 //! Transfers: starts the session's downloads on threads, and reports their news back.
 
 use std::collections::hash_map::Entry;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{ClientDriver, Message, Observer};
 use crate::core::fetch::{FetchPlan, Source};
@@ -13,6 +15,9 @@ use crate::protocol::cause;
 use crate::protocol::name::HUB;
 use crate::protocol::name::NameKey;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
+
+/// How long the end of the program waits for transfers that were broken off.
+const BROKEN_OFF: Duration = Duration::from_secs(2);
 
 /// The further sources of one transfer that may wait until their keys are looked up.
 const SOURCES_WAITING: usize = 256;
@@ -94,6 +99,32 @@ impl<W: Observer> ClientDriver<W> {
         });
     }
 
+    /// Tells the downloads where the owners of keys are now.
+    pub(super) fn tell_whereabouts(&self, whereabouts: &[(PublicKey, Option<SocketAddr>)]) {
+        for control in self.fetching.running.values().chain(self.serving.parcels.listings()) {
+            whereabouts.iter().for_each(|(key, address)| control.whereabouts(*key, *address));
+        }
+    }
+
+    /// Lets transfers that were broken off put down what they have, and goodbyes reach those whom they are for.
+    pub(super) async fn wait_for_transfers(&mut self) {
+        self.serving.stop_hashing();
+        self.serving.parcels.listings().for_each(Control::cancel);
+        let over = async {
+            while !self.fetching.running.is_empty() {
+                match self.messages.recv().await {
+                    Some(Message::Transfer(transfer, TransferNote::Completed { .. } | TransferNote::Failed(_))) => {
+                        self.fetching.running.remove(&transfer);
+                    }
+                    Some(_) => {}
+                    None => return,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(BROKEN_OFF, over).await;
+        self.peers.flush_goodbyes().await;
+    }
+
     fn fetch_prep(&self) -> FetchPrep {
         FetchPrep {
             hub: self.hub.key,
@@ -114,6 +145,10 @@ impl FetchPrep {
     /// Takes the sources out of a plan whose key is not the pinned one, and returns the news of them. If none is left, or
     /// if the plan asks for the file of one of them by name, that is the failure.
     fn check(&self, plan: &mut FetchPlan) -> Result<Vec<TransferNote>, Failure> {
+        // Their keys were sealed by a code, which says more than the hub or an earlier contact.
+        if plan.by_key {
+            return Ok(Vec::new());
+        }
         let pinned = self.pinned(&plan.sources, plan.is_folder())?;
         let from = plan.from.as_deref().map(NameKey::of);
         let (mut keeps, mut others, mut last) = (Vec::new(), Vec::new(), None);
@@ -168,7 +203,7 @@ impl FetchPrep {
     }
 }
 
-fn token(number: u64) -> String {
+pub(super) fn token(number: u64) -> String {
     format!("{number:016x}")
 }
 

@@ -176,6 +176,7 @@ impl OpenHub {
             Access::Open => "open",
             Access::Invite => "invite",
             Access::Accounts => "accounts",
+            Access::Only(_) => "only",
         };
         let event = log::HubListening {
             address: self.address().ip().to_string(),

@@ -29,6 +29,7 @@ use std::pin::Pin;
 
 pub use lines::Served;
 pub use reacher::Reacher;
+pub(super) use surroundings::look_around;
 pub use switchboard::{Serve, Target, ToHub};
 pub use talk::{TalkProving, welcome, welcome_config};
 

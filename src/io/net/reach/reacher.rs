@@ -1,6 +1,6 @@
 //! The handle by which connections to peers are had.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -44,6 +44,11 @@ impl Reacher {
         if let Some(other) = others.iter().find(|other| other.is_ipv4() != address.is_ipv4()) {
             self.switchboard.hub_is_also_at(address, *other);
         }
+    }
+
+    /// The addresses of this machine at which others in its networks may find it, as seen from the hub.
+    pub fn own_addresses(&self) -> Vec<IpAddr> {
+        self.switchboard.surroundings().own_places(0).iter().map(SocketAddr::ip).collect()
     }
 
     /// Who is wanted: their own address is dialled only if it can be theirs, as seen from the hub.

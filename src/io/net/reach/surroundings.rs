@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::core::reach::{Interface, Surroundings};
 
 /// Where this machine stands now, as seen from a hub at this address.
-pub(super) fn look_around(hub: Option<IpAddr>) -> Surroundings {
+pub(in crate::io::net) fn look_around(hub: Option<IpAddr>) -> Surroundings {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let interfaces = interfaces.into_iter().map(|interface| match interface.addr {
         if_addrs::IfAddr::V4(v4) => Interface { address: v4.ip.into(), prefix: v4.prefixlen },

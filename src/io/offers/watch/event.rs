@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::io::content::store::StoredContent;
+use crate::io::content::stored_content::StoredContent;
 
 /// A message to the watcher's thread.
 #[derive(Debug)]

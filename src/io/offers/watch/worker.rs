@@ -16,7 +16,7 @@ use crate::core::session::FilesChanged;
 use crate::io::content::hash::Fingerprint;
 use crate::io::content::hash_cache::HashCache;
 use crate::io::content::hash_many::hash_or_remember;
-use crate::io::content::store::StoredContent;
+use crate::io::content::stored_content::StoredContent;
 use crate::io::offers::ready::Ready;
 use crate::io::offers::walk::{Found, find_in};
 use crate::protocol::limits::PUBLISH_FILES;

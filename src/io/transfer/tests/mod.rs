@@ -216,6 +216,7 @@ impl FetchJob {
             chunks: self.chunks.clone(),
             on_conflict: self.on_conflict,
             share: self.share,
+            by_key: false,
         }
     }
 }

@@ -54,6 +54,20 @@ pub(in crate::core::hub) fn wants_invite(state: &State, access: &Access, key: &P
     *access == Access::Invite && !state.names.knows(key)
 }
 
+/// Checks whether a key may connect at all, other than as a guest.
+///
+/// # Errors
+/// `access-denied` if the hub is there for another key only.
+pub(in crate::core::hub) fn may_connect(access: &Access, key: &PublicKey) -> Result<(), Failure> {
+    match access {
+        Access::Only(owner) if owner != key => {
+            let message = "This hub is there for one sender, and for whoever receives with a code.";
+            Err(Failure::new(ErrorCode::AccessDenied, message).hint("`potluck receive CODE` fetches what is sent."))
+        }
+        Access::Only(_) | Access::Open | Access::Invite | Access::Accounts => Ok(()),
+    }
+}
+
 /// The failure for a name that belongs to somebody else.
 pub(in crate::core::hub) fn name_taken(name: &str) -> Failure {
     Failure::new(ErrorCode::NameTaken, format!("The name {name} is taken.")).at(pointer_at("/name"))

@@ -18,7 +18,7 @@ mod pushes;
 mod rooms;
 
 pub(in crate::core::hub) use copies::copied;
-pub(in crate::core::hub) use entering::{Entrant, enter, login_required, name_taken, wants_invite};
+pub(in crate::core::hub) use entering::{Entrant, enter, login_required, may_connect, name_taken, wants_invite};
 pub(in crate::core::hub) use logins::{
     CheckedLogin, LoginRight, beginning, check_invite, checked_login, login_failed, login_right,
 };

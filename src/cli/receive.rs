@@ -1,0 +1,246 @@
+//! `potluck receive`: what somebody sends under a code.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::Args;
+
+use super::client::{Errand, ParcelArgs};
+use super::fail;
+use super::nearby::{find, is_for_this_network};
+use super::size::rate;
+use crate::io::drive::client::Who;
+use crate::io::drive::spool::Passage;
+use crate::io::drive::stdout::{StandardOutput, loss};
+use crate::io::fs::check_target;
+use crate::protocol::parcel::ParcelKind;
+use crate::protocol::{Code, ErrorCode, Event, EventLine, Failure, JoinLink, OnConflict, cause, event, request};
+
+/// Standard output, as a path.
+const STDOUT: &str = "-";
+
+/// How much is copied to standard output at a time, in bytes.
+const BUFFER: usize = 256 << 10;
+
+/// Receive what somebody sends under a code.
+///
+/// The code is looked up at the hub that was joined last, at the one that is named, or, if the sender has none, in this
+/// network. Files go to the current folder, a text to the terminal, a stream to standard output if that is no terminal.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  potluck receive 8-crossover-clockwork\n  potluck receive hub.example/8-crossover-clockwork --downloads inbox\n  potluck receive 8 crossover clockwork --output - | tar x"
+)]
+pub struct Receive {
+    #[allow(rustdoc::broken_intra_doc_links, reason = "clap prints it: these are optional parts")]
+    /// The code, in capitals or not, with spaces or dashes; before it the hub, if this machine does not know it.
+    #[arg(value_name = "[HOST[:PORT]/]CODE", required = true, num_args = 1..=4)]
+    code: Vec<String>,
+    /// Where to put it: a file's name, a folder, or `-` for standard output.
+    #[arg(long, short, value_name = "FILE|DIR|-")]
+    output: Option<PathBuf>,
+    /// The folder that files go to; it is made when it is needed.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    downloads: PathBuf,
+    /// What to do if a file's name exists.
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "fail")]
+    on_conflict: OnConflict,
+    /// Receive no faster than this many bytes a second in all, such as 500k, 10M or 2MiB.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    down: Option<u64>,
+    #[command(flatten)]
+    client: ParcelArgs,
+}
+
+/// Where what is received goes.
+struct Destination {
+    downloads: PathBuf,
+    /// The name there.
+    to: Option<String>,
+    /// Whether it is passed on to standard output, and where it is kept until then.
+    passage: Option<Passage>,
+}
+
+impl Receive {
+    /// Runs the subcommand, and returns the exit code of the program.
+    pub fn run(self) -> ExitCode {
+        self.receive().unwrap_or_else(|failure| fail(&failure))
+    }
+
+    fn receive(self) -> Result<ExitCode, Failure> {
+        let (host, code) = parsed(&self.code)?;
+        let Destination { downloads, to, passage } = self.destination()?;
+        let (hub, passing) = self.hub(host, &code)?;
+        let on_conflict = Some(self.on_conflict);
+        let request = request::ParcelReceive { code: code.to_string(), to, on_conflict }.into();
+        let received = Arc::new(Mutex::new(None));
+        let hearing = received.clone();
+        let heard = Box::new(move |line: &EventLine| {
+            if let Event::ParcelReceived(received) = &line.event {
+                *hearing.lock().unwrap_or_else(PoisonError::into_inner) = Some(received.clone());
+            }
+        });
+        // Then standard output is for what is received, and for nothing else.
+        let aside = !self.client.json && (passage.is_some() || !io::stdout().is_terminal());
+        let rates = (None, self.down);
+        let errand = Errand { hub, who: Who::Guest, passing, request, downloads, rates, aside, heard, retold: None };
+        let ended = self.client.run(errand)?;
+        let received = received.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match received {
+            Some(received) if aside => pass_on(&received, passage.is_some()).map(|()| ended),
+            _ => Ok(ended),
+        }
+    }
+
+    /// The hub, and whether it is a sender's own.
+    fn hub(&self, host: Option<JoinLink>, code: &Code) -> Result<(JoinLink, bool), Failure> {
+        if let Some(hub) = host {
+            return Ok((hub, false));
+        }
+        if is_for_this_network(code) {
+            return Ok((find(code, self.client.transport, self.client.timeout)?, true));
+        }
+        if let Some(hub) = &self.client.hub {
+            return Ok((hub.clone(), false));
+        }
+        let last = self.client.home()?.joined().last().and_then(|joined| joined.link());
+        let unknown = || {
+            Failure::new(ErrorCode::BadConfig, "It is not known which hub the code is for.")
+                .hint("The sender was told the whole of it: `potluck receive HOST:PORT/CODE`.")
+        };
+        last.map(|hub| (hub, false)).ok_or_else(unknown)
+    }
+
+    fn destination(&self) -> Result<Destination, Failure> {
+        let Some(output) = &self.output else {
+            return usable(self.downloads.clone(), None);
+        };
+        if output.as_os_str() == OsStr::new(STDOUT) {
+            if self.client.json {
+                return Err(Failure::new(
+                    ErrorCode::BadConfig,
+                    "Standard output cannot take both the events and the parcel.",
+                )
+                .hint("Leave out --json, or name a file by --output."));
+            }
+            let passage = Passage::open()?;
+            return Ok(Destination { downloads: passage.path(), to: None, passage: Some(passage) });
+        }
+        let text =
+            output.to_str().ok_or_else(|| Failure::new(ErrorCode::BadConfig, "The name in --output is not UTF-8."))?;
+        if output.is_dir() || text.ends_with('/') {
+            return usable(output.clone(), None);
+        }
+        let (parent, name) = (output.parent(), output.file_name().and_then(OsStr::to_str));
+        let name = name.ok_or_else(|| Failure::new(ErrorCode::BadConfig, format!("{text} is not a file's name.")))?;
+        let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
+        usable(parent.map_or_else(|| self.downloads.clone(), Path::to_owned), Some(name.to_owned()))
+    }
+}
+
+fn usable(downloads: PathBuf, to: Option<String>) -> Result<Destination, Failure> {
+    check_target(&downloads).map_err(|failure| {
+        Failure::new(ErrorCode::BadConfig, failure.message).hint("Name another folder by --downloads or --output.")
+    })?;
+    Ok(Destination { downloads, to, passage: None })
+}
+
+/// The hub and the code, as they were typed: in one word or in several.
+fn parsed(words: &[String]) -> Result<(Option<JoinLink>, Code), Failure> {
+    let typed = words.join("-");
+    let (host, code) = match typed.rsplit_once('/') {
+        Some((host, code)) => (Some(host), code),
+        // As `join` takes it: the host in a word of its own.
+        None if words.len() > 1
+            && words[0].contains(|c: char| !c.is_ascii_digit())
+            && !Code::is_meant_by(&words[0]) =>
+        {
+            (Some(words[0].as_str()), &typed[words[0].len() + 1..])
+        }
+        None => (None, typed.as_str()),
+    };
+    let code = code.parse::<Code>()?;
+    let link = |host: &str| {
+        host.parse::<JoinLink>().map_err(|e| Failure::new(ErrorCode::BadConfig, format!("{host} names no hub: {e}.")))
+    };
+    Ok((host.map(link).transpose()?, code))
+}
+
+/// Writes what was received to standard output: a text as it is, and a stream, or whatever it is if that was asked for.
+fn pass_on(received: &event::ParcelReceived, asked: bool) -> Result<(), Failure> {
+    let event::ParcelReceived { kind, path, text, .. } = received;
+    let mut out = StandardOutput;
+    if let Some(text) = text {
+        return out.write_all(text.as_bytes()).or_else(|e| lost(&e));
+    }
+    let Some(path) = path.as_deref().map(Path::new) else { return Ok(()) };
+    if *kind != ParcelKind::Stream && !asked {
+        return Ok(());
+    }
+    if path.is_dir() {
+        return Err(Failure::new(ErrorCode::BadConfig, "These are several files, which standard output cannot take.")
+            .hint("Ask for them again; receive them without `--output -`."));
+    }
+    copy(path, &mut out)?;
+    let _ = std::fs::remove_file(path);
+    Ok(())
+}
+
+fn copy(path: &Path, out: &mut impl Write) -> Result<(), Failure> {
+    let unread = |e: &io::Error| {
+        Failure::new(ErrorCode::NotReadable, format!("{} cannot be read: {}.", path.display(), cause::of_io(e)))
+    };
+    let (mut file, mut buffer) = (File::open(path).map_err(|e| unread(&e))?, vec![0; BUFFER]);
+    loop {
+        let read = file.read(&mut buffer).map_err(|e| unread(&e))?;
+        if read == 0 {
+            return Ok(());
+        }
+        if let Err(e) = out.write_all(&buffer[..read]) {
+            return lost(&e);
+        }
+    }
+}
+
+/// Whoever closes a pipe has what they wanted.
+fn lost(e: &io::Error) -> Result<(), Failure> {
+    loss(e).unwrap_or_else(|| Err(Failure::internal(e)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str]) -> Result<(Option<String>, String), String> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let (host, code) = parsed(&words).map_err(|failure| failure.message.into_owned())?;
+        Ok((host.map(|host| host.host_port()), code.to_string()))
+    }
+
+    #[test]
+    fn a_code_is_read_as_it_is_said_and_typed() {
+        let code = "8-crossover-clockwork".to_owned();
+        for words in [
+            &["8-crossover-clockwork"][..],
+            &["8 Crossover CLOCKWORK"],
+            &["8", "crossover", "clockwork"],
+            &["8", "crossover-clockwork"],
+        ] {
+            assert_eq!(read(words), Ok((None, code.clone())), "{words:?}");
+        }
+        for words in [
+            &["hub.example/8-crossover-clockwork"][..],
+            &["hub.example/8", "crossover", "clockwork"],
+            &["hub.example", "8", "crossover", "clockwork"],
+            &["hub.example:7755", "8-crossover-clockwork"],
+        ] {
+            assert_eq!(read(words), Ok((Some("hub.example:7755".into()), code.clone())), "{words:?}");
+        }
+        assert_eq!(read(&["[::1]:9/8-crossover-clockwork"]), Ok((Some("[::1]:9".into()), code)));
+        assert!(read(&["8-crosover-clockwork"]).unwrap_err().contains("crosover"));
+        assert!(read(&["clockwork"]).is_err() && read(&["8", "crossover"]).is_err());
+    }
+}

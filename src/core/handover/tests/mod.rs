@@ -1,0 +1,240 @@
+//! Both machines with a hub between them that carries everything, something else, or lies.
+
+mod adversary;
+mod honest;
+mod hostile;
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use super::*;
+use crate::core::secrets::Secrets;
+use crate::core::time::Time;
+use crate::protocol::parcel::{FromSender, Parcel, ParcelContent, ParcelKind, Ticket};
+use crate::protocol::{Code, Content, ContentHash, ErrorCode, PublicKey};
+
+const SENDER: PublicKey = PublicKey([1; 32]);
+const RECEIVER: PublicKey = PublicKey([2; 32]);
+const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 3));
+const NAMEPLATE: u32 = 8;
+
+fn parcel() -> Parcel {
+    Parcel {
+        kind: ParcelKind::Text,
+        name: "text".into(),
+        files: 0,
+        size: 4,
+        content: ParcelContent::Text("soup".into()),
+        addresses: Vec::new(),
+        port: 40_000,
+    }
+}
+
+fn word() -> Vec<u8> {
+    serde_json::to_vec(&FromSender { parcel: parcel() }).unwrap()
+}
+
+/// A sender and those who knock at its number.
+struct Sender {
+    now: Time,
+    sending: Sending,
+    secrets: Secrets,
+    code: Code,
+    said: VecDeque<(u64, Vec<u8>)>,
+    admitted: Vec<(u64, PublicKey, u64, bool)>,
+    delivered: Vec<(PublicKey, u64)>,
+    hung_up: Vec<(u64, bool)>,
+}
+
+impl Sender {
+    fn new(times: u64) -> Self {
+        let mut secrets = Secrets::new([1; 32]);
+        let mut sending = Sending::new(SENDER, times, word(), &mut secrets);
+        let code = sending.opened(NAMEPLATE).clone();
+        let (said, admitted, delivered, hung_up) = Default::default();
+        Self { now: Time(0), sending, secrets, code, said, admitted, delivered, hung_up }
+    }
+
+    fn does(&mut self, act: impl FnOnce(&mut Sending, Time, &mut Secrets)) {
+        act(&mut self.sending, self.now, &mut self.secrets);
+        while let Some(step) = self.sending.poll() {
+            match step {
+                SendingStep::Say(conversation, message) => self.said.push_back((conversation, message)),
+                SendingStep::Admit { conversation, key, receiver, again } => {
+                    self.admitted.push((conversation, key, receiver, again));
+                }
+                SendingStep::Delivered { key, left, .. } => self.delivered.push((key, left)),
+                SendingStep::HangUp { conversation, guessed } => self.hung_up.push((conversation, guessed)),
+            }
+        }
+        let due = self.sending.next_timeout();
+        assert!(due.is_none_or(|at| at > self.now), "a deadline that is due would spin");
+    }
+
+    fn knocked(&mut self, conversation: u64, key: PublicKey, share: Option<Vec<u8>>) {
+        self.does(|sending, now, secrets| sending.knocked(now, conversation, key, share, secrets));
+    }
+
+    fn says(&mut self, conversation: u64, message: &[u8]) {
+        self.does(|sending, now, secrets| sending.said(now, conversation, message, secrets));
+    }
+
+    fn gone(&mut self, conversation: u64) {
+        self.does(|sending, now, secrets| sending.hung_up(now, conversation, secrets));
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now = self.now + Duration::from_secs(seconds);
+        self.does(|sending, now, secrets| sending.tick(now, secrets));
+    }
+
+    /// The code by which it fails.
+    fn failure(&self) -> Option<ErrorCode> {
+        self.sending.failure().map(|failure| failure.code)
+    }
+
+    /// The next thing that it says in a conversation.
+    fn hear(&mut self, conversation: u64) -> Option<Vec<u8>> {
+        let at = self.said.iter().position(|(number, _)| *number == conversation)?;
+        self.said.remove(at).map(|(_, message)| message)
+    }
+}
+
+/// A receiver, and what it wants.
+struct Receiver {
+    now: Time,
+    receiving: Receiving,
+    secrets: Secrets,
+    steps: VecDeque<ReceivingStep>,
+}
+
+impl Receiver {
+    fn new(now: Time, key: PublicKey, code: &Code, ticket: Option<Ticket>) -> Self {
+        let receiving = Receiving::new(now, key, code.clone(), ticket);
+        let mut receiver = Self { now, receiving, secrets: Secrets::new(key.0), steps: VecDeque::new() };
+        receiver.does(|receiving, now, secrets| receiving.tick(now, secrets));
+        receiver
+    }
+
+    fn does(&mut self, act: impl FnOnce(&mut Receiving, Time, &mut Secrets)) {
+        act(&mut self.receiving, self.now, &mut self.secrets);
+        self.receiving.tick(self.now, &mut self.secrets);
+        while let Some(step) = self.receiving.poll() {
+            self.steps.push_back(step);
+        }
+        let due = self.receiving.next_timeout();
+        assert!(due.is_none_or(|at| at > self.now), "a deadline that is due would spin");
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now = self.now + Duration::from_secs(seconds);
+        self.does(|_, _, _| {});
+    }
+
+    fn answered(&mut self, conversation: u64, key: PublicKey) {
+        self.does(|receiving, now, secrets| receiving.answered(now, conversation, key, ADDRESS, secrets));
+    }
+
+    fn says(&mut self, message: &[u8]) {
+        self.does(|receiving, now, _| receiving.said(now, message));
+    }
+
+    fn refused(&mut self, code: ErrorCode) {
+        self.does(|receiving, now, _| receiving.refused(now, code.into()));
+    }
+
+    fn take<T>(&mut self, which: impl Fn(&ReceivingStep) -> Option<T>) -> Option<T> {
+        let at = self.steps.iter().position(|step| which(step).is_some())?;
+        self.steps.remove(at).and_then(|step| which(&step))
+    }
+
+    /// The knock that it wants: with a share, or without one.
+    fn knock(&mut self) -> Option<Option<Vec<u8>>> {
+        self.take(|step| if let ReceivingStep::Knock(share) = step { Some(share.map(|s| s.to_vec())) } else { None })
+    }
+
+    fn hear(&mut self) -> Option<Vec<u8>> {
+        self.take(|step| if let ReceivingStep::Say(_, message) = step { Some(message.clone()) } else { None })
+    }
+
+    fn failure(&mut self) -> Option<ErrorCode> {
+        self.take(|step| if let ReceivingStep::Failed(failure) = step { Some(failure.code) } else { None })
+    }
+
+    fn ticket(&mut self) -> Option<Ticket> {
+        self.take(|step| if let ReceivingStep::Keep(ticket) = step { Some((**ticket).clone()) } else { None })
+    }
+
+    fn has(&self, step: &ReceivingStep) -> bool {
+        self.steps.contains(step)
+    }
+
+    fn has_found(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, ReceivingStep::Found(..)))
+    }
+}
+
+/// A hub that carries everything between the two, in a conversation of this number.
+fn knock(sender: &mut Sender, receiver: &mut Receiver, key: PublicKey, conversation: u64) {
+    let share = receiver.knock().expect("it knocks");
+    receiver.answered(conversation, SENDER);
+    sender.knocked(conversation, key, share);
+    carry(sender, receiver, conversation);
+}
+
+/// Carries what they say, and how the sender ends it, until both are silent.
+fn carry(sender: &mut Sender, receiver: &mut Receiver, conversation: u64) {
+    loop {
+        if let Some(message) = sender.hear(conversation) {
+            receiver.says(&message);
+        } else if let Some(message) = receiver.hear() {
+            sender.says(conversation, &message);
+        } else if let Some(at) = sender.hung_up.iter().position(|(number, _)| *number == conversation) {
+            sender.hung_up.remove(at);
+            receiver.does(|receiving, now, _| receiving.hung_up(now, false));
+        } else {
+            return;
+        }
+    }
+}
+
+fn complete(receiver: &mut Receiver) {
+    receiver.does(|receiving, now, _| receiving.complete(now));
+}
+
+fn file(name: &str, size: u64) -> Content {
+    let (hash, chunks) = (ContentHash([size as u8; 32]), u64::from(size > 0));
+    Content { file: name.into(), size, hash, chunk_size: 1 << 20, chunks, modified: None }
+}
+
+fn of_files(files: &[Content]) -> Parcel {
+    let size = files.iter().fold(0u64, |sum, file| sum.wrapping_add(file.size));
+    let (count, content) = (files.len() as u64, ParcelContent::Files(files.to_vec()));
+    Parcel { kind: ParcelKind::Files, name: "songs".into(), files: count, size, content, ..parcel() }
+}
+
+#[test]
+fn what_a_sender_says_of_its_files_is_checked() {
+    let good = of_files(&[file("songs/a", 3), file("songs/b/c", 0), file("songs.txt", 1)]);
+    assert_eq!(check_parcel(&good), Ok(()));
+    let bad = |files: &[Content]| check_parcel(&of_files(files)).map_err(|failure| failure.code);
+    let broke = Err(ErrorCode::PeerBroke);
+    assert_eq!(bad(&[]), broke);
+    for name in ["", "../a", "/etc/passwd", "a//b", "a\\b", "C:a", "a/\u{202e}b", "a/.."] {
+        assert_eq!(bad(&[file(name, 1)]), broke, "{name}");
+    }
+    assert_eq!(bad(&[file("a", 1), file("a", 2)]), broke, "two in one place");
+    assert_eq!(bad(&[file("a/b", 1), file("c", 1), file("a", 2)]), broke, "a file that is a folder");
+    assert_eq!(bad(&vec![file("a", 1); 65]), broke);
+    let lie = |change: fn(&mut Parcel)| {
+        let mut parcel = good.clone();
+        change(&mut parcel);
+        check_parcel(&parcel).map_err(|failure| failure.code)
+    };
+    assert_eq!(lie(|parcel| parcel.size += 1), broke);
+    assert_eq!(lie(|parcel| parcel.files = 2), broke);
+    assert_eq!(lie(|parcel| parcel.name = "x".repeat(5_000)), broke);
+    assert_eq!(lie(|parcel| parcel.content = ParcelContent::Text("x".repeat(17 << 10))), broke);
+    assert_eq!(lie(|parcel| parcel.content = ParcelContent::Listed(file("list", 1 << 40))), broke);
+    assert_eq!(bad(&[file("a", u64::MAX), file("b", 2)]), broke, "more than there can be");
+}
