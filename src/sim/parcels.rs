@@ -59,6 +59,11 @@ impl Parcels {
         self.tickets.remove(&code.to_string());
     }
 
+    /// What another client on the same machine has kept.
+    pub(super) fn take_tickets_of(&mut self, other: &Self) {
+        self.tickets.clone_from(&other.tickets);
+    }
+
     /// Puts files into a parcel.
     fn pack(&mut self, parcel: u64, name: String, files: Vec<Content>, stream: bool) -> Parcel {
         let kind = if stream { ParcelKind::Stream } else { ParcelKind::Files };

@@ -30,7 +30,7 @@ pub use filter::{LOWEST_PORT, Reach, is_worth_asking};
 
 /// How long announcements are listened for at least: long enough for the first question to the network and its
 /// repetition a second later.
-pub const LISTEN_TIME: Duration = Duration::from_millis(2_500);
+pub const LISTEN_TIME: Duration = Duration::from_millis(1_800);
 
 /// How long others are awaited after the first hub has said that it has the number.
 pub const SETTLE_TIME: Duration = Duration::from_secs(1);

@@ -131,4 +131,18 @@ impl Transfers {
             }
         }
     }
+
+    /// The receiver of this name has everything: what it was fetching is complete.
+    pub(in crate::core::session) fn receiver_has_all(&mut self, now: Time, cx: &mut Context, name: &str) {
+        let of_parcel = |running: &Running| running.parcel.is_some() && running.direction == Direction::Up;
+        let uploads = self.running.iter().filter(|(_, running)| of_parcel(running) && running.peer == name);
+        for transfer in uploads.map(|(transfer, _)| *transfer).collect::<Vec<_>>() {
+            self.uploads.forget(transfer);
+            if let Some(running) = self.take_ended(now, cx, transfer) {
+                let event = running.completed(transfer, now, None, Vec::new());
+                cx.tell_for(now, running.id(), false, event);
+            }
+        }
+        self.parcels.forget_receiver(name);
+    }
 }
