@@ -93,8 +93,13 @@ pub(super) fn run_lane(driver: &Driver<'_>, dial: Dial, hangup: Hangup) {
 
 fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop> {
     let local = driver.fetcher.local;
-    let (mut reached, better) = match local.pool.take(&to.key) {
-        Some(reached) => (reached, None),
+    let kept = local.pool.take(&to.key);
+    let was_kept = kept.is_some();
+    let (mut reached, better) = match kept {
+        Some(reached) => {
+            driver.report(Input::Kept(to.lane));
+            (reached, None)
+        }
         None => reach(to, driver.content_of(to.job), local, &hangup).map_err(not_dialled)?,
     };
     reached.stream.set_hangup(hangup);
@@ -147,6 +152,11 @@ fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop
         Err(Stop::Told) if driver.closes(to.lane) => {
             connection.part_in_peace();
             Ok(())
+        }
+        Err(Stop::Told) if was_kept => {
+            // Nothing came over it, so nothing will come over the others.
+            local.pool.forget(&to.key);
+            Err(Stop::Told)
         }
         other => other,
     }

@@ -49,8 +49,13 @@ impl<W: Observer> ClientDriver<W> {
     pub(super) fn hub_is_at(&mut self, hub: SocketAddr, transport: TransportKind) {
         self.hub.own.hub = Some((hub, transport));
         if self.hub.own.changed().is_some() {
-            self.fetching.running.values().for_each(Control::network_changed);
+            self.renew_transfers();
         }
+    }
+
+    fn renew_transfers(&self) {
+        self.local.network_changed();
+        self.fetching.running.values().for_each(Control::network_changed);
     }
 
     /// Looks whether our own address has changed. A connection from one that is gone is given up; over QUIC the hub only
@@ -59,7 +64,7 @@ impl<W: Observer> ClientDriver<W> {
         let Some(before) = self.hub.own.changed() else { return };
         tracing::debug!(%before, now = ?self.hub.own.from, "our own address has changed");
         self.hub.reacher.network_changed();
-        self.fetching.running.values().for_each(Control::network_changed);
+        self.renew_transfers();
         let over_tcp = self.hub.own.hub.is_some_and(|(_, transport)| transport == TransportKind::Tcp);
         match over_tcp && self.hub.outgoing.is_some() && is_gone(before) {
             true => self.handle(Input::Disconnected("our own address has changed".into())),
