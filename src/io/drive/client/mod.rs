@@ -220,7 +220,7 @@ impl<W: Observer> ClientDriver<W> {
             Message::Hashing(task, progress) => self.handle(Input::Hashing(task, progress)),
             Message::Parcel(news) => {
                 let place = || (self.serving.server.port(), self.hub.reacher.own_addresses());
-                if let Some(input) = self.serving.parcels.hear(news, place) {
+                for input in self.serving.parcels.hear(news, self.hub.key, place) {
                     self.handle(Input::Parcel(input));
                 }
             }
