@@ -118,6 +118,7 @@ pub fn render(line: &EventLine, style: Style) -> String {
         | Event::CodeRefused(_)
         | Event::Knocked(_)
         | Event::KnockAnswered(_)
+        | Event::Admitted(_)
         | Event::KnockRefused(_)
         | Event::Said(_)
         | Event::HungUp(_)

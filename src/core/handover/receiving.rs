@@ -4,7 +4,6 @@
 //! As long as nothing was confirmed, no guess was given away, and the receiver may begin again.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::returning::{Left, Returning};
@@ -73,7 +72,6 @@ enum Stage {
 struct Talk {
     conversation: u64,
     sender: PublicKey,
-    address: IpAddr,
 }
 
 impl Receiving {
@@ -178,23 +176,16 @@ impl Receiving {
         self.stage = Stage::Pausing(now);
     }
 
-    /// Whoever has opened the number can be talked to: their key, and their address as the hub sees it.
-    pub fn answered(
-        &mut self,
-        now: Time,
-        conversation: u64,
-        sender: PublicKey,
-        address: IpAddr,
-        secrets: &mut Secrets,
-    ) {
-        let talk = Talk { conversation, sender, address };
+    /// Whoever has opened the number can be talked to: their key.
+    pub fn answered(&mut self, now: Time, conversation: u64, sender: PublicKey, secrets: &mut Secrets) {
+        let talk = Talk { conversation, sender };
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Knocking { typist, .. } => {
                 self.stage = Stage::Sharing { typist, talk, until: now + KNOCK_TIME };
             }
             Stage::Recalling(mut returning, parcel) => {
                 let before = self.out.len();
-                returning.answered(now, (conversation, sender, address), secrets, &mut self.out);
+                returning.answered(now, (conversation, sender), secrets, &mut self.out);
                 if returning.conversation().is_none() {
                     // Somebody else has the number now.
                     self.stage = Stage::Recalling(returning, parcel);
@@ -207,7 +198,7 @@ impl Receiving {
                 self.out.extend(steps);
             }
             Stage::Known(mut returning) => {
-                returning.answered(now, (conversation, sender, address), secrets, &mut self.out);
+                returning.answered(now, (conversation, sender), secrets, &mut self.out);
                 self.stage = Stage::Known(returning);
             }
             stage @ (Stage::Pausing(_) | Stage::Sharing { .. } | Stage::Confirming { .. }) => {
@@ -261,12 +252,11 @@ impl Receiving {
         if let Err(failure) = check_parcel(&parcel) {
             return self.hang_up_on(talk, failure);
         }
-        let Talk { conversation, sender, address } = talk;
+        let Talk { conversation, sender } = talk;
         let resumption = Octets::from(channel.resumption().to_keep());
         let ticket = Ticket { code: self.code.clone(), sender, parcel: parcel.clone(), resumption };
         self.out.push_back(ReceivingStep::Keep(Box::new(ticket)));
         self.out.push_back(ReceivingStep::Found(Box::new(parcel), sender));
-        self.out.push_back(ReceivingStep::At(address));
         self.stage = Stage::Known(Box::new(Returning::open(sender, conversation, channel)));
     }
 

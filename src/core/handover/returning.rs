@@ -2,7 +2,6 @@
 //! each other, it knocks again.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{CONFIRM_TIME, HUB_TIME, ReceivingStep};
@@ -115,7 +114,7 @@ impl Returning {
     pub(super) fn answered(
         &mut self,
         now: Time,
-        (conversation, key, address): (u64, PublicKey, IpAddr),
+        (conversation, key): (u64, PublicKey),
         secrets: &mut Secrets,
         out: &mut VecDeque<ReceivingStep>,
     ) {
@@ -130,7 +129,6 @@ impl Returning {
         let nonce: ReturnNonce = secrets.bytes();
         self.stage = Stage::Greeting { conversation, nonce, until: now + CONFIRM_TIME };
         out.push_back(ReceivingStep::Say(conversation, nonce.to_vec()));
-        out.push_back(ReceivingStep::At(address));
     }
 
     /// The sender says something: its nonce, and then the parcel once more. Whatever else it says ends the conversation,

@@ -397,8 +397,9 @@ impl Sending {
                 }
                 Err(Unready::Busy | Unready::Over(Over::Guessed | Over::UsedUp)) => self.hang_up(conversation, false),
             },
-            // That was no share, and nothing was given away.
-            (Err(_), _) | (Ok(_), Some(_)) => self.hang_up(conversation, false),
+            // That was no share, and nothing was given away. The hub counts it all the same: it has kept others waiting.
+            (Err(_), _) => self.hang_up(conversation, true),
+            (Ok(_), Some(_)) => self.hang_up(conversation, false),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! What the machines want to be done.
 
-use std::net::IpAddr;
-
 use crate::core::exchange::Share;
 use crate::protocol::parcel::{Parcel, Ticket};
 use crate::protocol::{Failure, PublicKey};
@@ -56,8 +54,6 @@ pub enum ReceivingStep {
     Forget,
     /// The code was right: the holder of this key sends this.
     Found(Box<Parcel>, PublicKey),
-    /// The sender is at this address now, as the hub sees it. It serves the parcel from there.
-    At(IpAddr),
     /// The sender has come back, and tells the parcel once more: where it is to be had may be another place.
     Again(Box<Parcel>),
     /// The sender has ended before everything was here.

@@ -52,7 +52,12 @@ bodies! {
         conversation: u64,
         /// The key that they have proved to the hub.
         key: PublicKey,
-        /// The address from which they are connected to the hub.
+    }
+    /// The sender has let this client meet it, and fetch the parcel.
+    Admitted {
+        /// The number of the conversation.
+        conversation: u64,
+        /// The address from which the sender is connected to the hub. Whoever only knocks is not told it.
         address: IpAddr,
     }
     /// Nobody can be talked to at a number.

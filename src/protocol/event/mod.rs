@@ -18,7 +18,7 @@ pub use files::{
     Chunks, DirSet, Found, Holder, Located, OfferAcked, OfferChanged, OfferKept, OfferProgress, SourcesUpdated, Stored,
     Table, TablePage, TableUnfollowed, TableUpdated, Withdrawn,
 };
-pub use handover::{CodeOpened, CodeRefused, HungUp, KnockAnswered, KnockRefused, Knocked, Said};
+pub use handover::{Admitted, CodeOpened, CodeRefused, HungUp, KnockAnswered, KnockRefused, Knocked, Said};
 pub use invites::{InviteAdded, InviteGuessed, InviteRevoked, Invites};
 pub use meetings::{Meeting, MeetingPlaces, MeetingRefused};
 pub use parcels::{ParcelClaimed, ParcelDelivered, ParcelFound, ParcelReady, ParcelReceived, ParcelSent};
@@ -220,7 +220,9 @@ event_table! {
         /// Between hub and client only: somebody knocks at a number that this client has opened.
         Knocked(Knocked) = "knocked", told: Between, weighs: |knocked| 256 + knocked.share.as_ref().map_or(0, |share| 2 * share.0.len()), r#"{"conversation":4,"nameplate":8,"key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","share":"41aa"}"#;
         /// Between hub and client only: whoever has opened a number can be talked to.
-        KnockAnswered(KnockAnswered) = "knock-answered", told: Between, r#"{"ask":1,"conversation":4,"key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","address":"203.0.113.3"}"#;
+        KnockAnswered(KnockAnswered) = "knock-answered", told: Between, r#"{"ask":1,"conversation":4,"key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#;
+        /// Between hub and client only: the sender of a parcel has let this client fetch it.
+        Admitted(Admitted) = "admitted", told: Between, r#"{"conversation":4,"address":"203.0.113.3"}"#;
         /// Between hub and client only: nobody can be talked to at a number.
         KnockRefused(KnockRefused) = "knock-refused", told: Between, r#"{"ask":1,"code":"no-such-code","message":"There is no code of that number here."}"#;
         /// Between hub and client only: what the other side of a conversation says.

@@ -8,7 +8,8 @@
 //! 3. From then on the hub carries what they say to each other ([`Say`], told as
 //!    [`Said`](crate::protocol::event::Said)), in order, and understands nothing of it: shares, confirmations, and what
 //!    the two seal ([`parcel`](crate::protocol::parcel)).
-//! 4. The sender, who knows now that the receiver is the right one, admits it ([`Admit`]). Only then may the two meet
+//! 4. The sender, who knows now that the receiver is the right one, admits it ([`Admit`], told as
+//!    [`Admitted`](crate::protocol::event::Admitted)). Only then does it learn where the sender is, may the two meet
 //!    ([`Meet`](super::Meet)), and does the receiver's session last as long as the conversation.
 //! 5. Either side ends the conversation ([`HangUp`], told as [`HungUp`](crate::protocol::event::HungUp)); so does the
 //!    loss of a session.

@@ -20,6 +20,7 @@ use std::net::IpAddr;
 
 use super::PeerId;
 use super::cx::Cx;
+use crate::core::exchange::SHARE_BYTES;
 use crate::core::time::Time;
 use crate::protocol::code::Nameplate;
 use crate::protocol::limits::{CODE_ADMITTED, KNOCK_TIME, LINK_STATE_BYTES, RECEIVER_BYTES};
@@ -116,7 +117,7 @@ impl Handovers {
         let number = self.numbers.get(nameplate).ok_or(ErrorCode::NoSuchCode)?;
         let (sender, exchanges, said) = (number.id, share.is_some(), share.as_ref().map_or(0, |share| share.0.len()));
         let (me, them) = cx.sessions.get(id).zip(cx.sessions.get(sender)).ok_or(ErrorCode::NoSuchCode)?;
-        let (key, address, from) = (me.key, me.at.address.ip(), them.at.address.ip());
+        let (key, address) = (me.key, me.at.address.ip());
         if sender == id {
             return Err(ErrorCode::Yourself.into());
         }
@@ -131,7 +132,9 @@ impl Handovers {
             if number.exchange.is_some() || number.admitted.len() >= CODE_ADMITTED {
                 return Err(Failure::from(ErrorCode::CodeBusy).wait(ASK_AGAIN));
             }
-            if said > RECEIVER_BYTES {
+            if said != SHARE_BYTES {
+                // Not worth a place in the sender's only conversation, and no accident.
+                self.news.push(News::Guess(Network::of(address)));
                 return Err(Failure::new(ErrorCode::WrongProtocol, "That is no share of a code."));
             }
         }
@@ -171,7 +174,7 @@ impl Handovers {
             self.of.entry(side.id).or_default().insert(conversation);
         }
         cx.tell(sender.id, event::Knocked { conversation, nameplate, key, share });
-        cx.tell(id, event::KnockAnswered { ask, conversation, key: sender.key, address: from });
+        cx.tell(id, event::KnockAnswered { ask, conversation, key: sender.key });
         Ok(())
     }
 
@@ -212,6 +215,9 @@ impl Handovers {
             number.admitted.insert(receiver.key);
         }
         self.news.extend([id, receiver.id].map(News::Place));
+        if let Some(from) = cx.sessions.get(id).map(|sender| sender.at.address.ip()) {
+            cx.tell(receiver.id, event::Admitted { conversation: admit, address: from });
+        }
         cx.log(log::ParcelAdmitted { code, name: known_as(cx, receiver.id), address });
     }
 

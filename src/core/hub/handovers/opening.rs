@@ -45,6 +45,7 @@ impl Handovers {
         if open.admitted.len() > CODE_ADMITTED {
             return Err(Failure::new(ErrorCode::TooMany, "Too many receivers are named at once."));
         }
+        let had = open.nameplate.and_then(|known| self.numbers.get(known)).is_some_and(|known| known.id == id);
         let nameplate = match open.nameplate {
             Some(nameplate) => {
                 if self.numbers.get(nameplate).is_none_or(|known| known.key != key) {
@@ -61,9 +62,13 @@ impl Handovers {
             }
         };
         if let Some(number) = self.numbers.get_mut(nameplate) {
-            number.admitted.extend(&open.admitted);
+            // Those whom it names now are all: what it named before is of no use any more.
+            number.admitted = open.admitted.iter().copied().collect();
         }
         self.news.push(News::Place(id));
+        if had {
+            return Ok(nameplate);
+        }
         cx.log(log::ParcelOpened { code: nameplate, name: known_as(cx, id), address: address.to_string() });
         Ok(nameplate)
     }

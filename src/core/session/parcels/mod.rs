@@ -167,7 +167,9 @@ impl Parcels {
             sends.knocked(hands, nameplate, (conversation, key, share.map(|share| share.0)));
         } else if let Event::KnockAnswered(answered) = event {
             let asked = hands.asks.take(answered.ask);
-            receives.answered(hands, asked, (answered.conversation, answered.key, answered.address));
+            receives.answered(hands, asked, (answered.conversation, answered.key));
+        } else if let Event::Admitted(event::Admitted { conversation, address }) = event {
+            receives.admitted(hands, conversation, address);
         } else if let Event::KnockRefused(event::KnockRefused { ask, code, message, wait }) = event {
             let asked = hands.asks.take(ask);
             receives.refused(hands, asked, Failure { wait, ..Failure::new(code, message) });

@@ -102,11 +102,6 @@ impl Receive {
                 ReceivingStep::Keep(ticket) => hands.cx.output(Output::Parcel(ParcelOutput::KeepTicket(ticket))),
                 ReceivingStep::Forget => hands.cx.output(Output::Parcel(ParcelOutput::DropTicket(self.code.clone()))),
                 ReceivingStep::Found(parcel, key) => self.found(hands, *parcel, key),
-                ReceivingStep::At(address) => {
-                    if let Err(failure) = self.placed(hands, address) {
-                        return Some(End::Failed(failure));
-                    }
-                }
                 ReceivingStep::Again(parcel) => {
                     if let Err(failure) = self.told_again(hands, &parcel) {
                         return Some(End::Failed(failure));
@@ -138,7 +133,7 @@ impl Receive {
     }
 
     /// The hub sees the sender at this address: fetches what it sends, or goes on there.
-    fn placed(&mut self, hands: &mut Hands<'_>, address: IpAddr) -> Result<(), Failure> {
+    pub(super) fn placed(&mut self, hands: &mut Hands<'_>, address: IpAddr) -> Result<(), Failure> {
         let Some(found) = &mut self.found else { return Ok(()) };
         found.seen_at = Some(address);
         // What is on the hub's own machine is where the hub is.

@@ -90,11 +90,11 @@ impl Receives {
         &mut self,
         hands: &mut Hands<'_>,
         asked: Option<Asked>,
-        (conversation, key, address): (u64, PublicKey, IpAddr),
+        (conversation, key): (u64, PublicKey),
     ) {
         let receive = asked.and_then(Asked::receive).and_then(|task| self.open.get_mut(&task));
         match receive.and_then(Receive::receiving_mut) {
-            Some(receiving) => receiving.answered(hands.now, conversation, key, address, hands.secrets),
+            Some(receiving) => receiving.answered(hands.now, conversation, key, hands.secrets),
             // It was given up meanwhile.
             None => hands.hang_up(conversation, false),
         }
@@ -124,6 +124,19 @@ impl Receives {
     pub(super) fn said(&mut self, hands: &mut Hands<'_>, conversation: u64, message: &[u8]) {
         if let Some(receiving) = self.in_conversation(conversation) {
             receiving.said(hands.now, message);
+        }
+    }
+
+    /// The sender lets us fetch, and is seen by the hub at this address.
+    pub(super) fn admitted(&mut self, hands: &mut Hands<'_>, conversation: u64, address: IpAddr) {
+        let in_it =
+            |receive: &mut Receive| receive.receiving_mut().and_then(|it| it.conversation()) == Some(conversation);
+        let Some(task) = self.open.iter_mut().find_map(|(task, receive)| in_it(receive).then_some(*task)) else {
+            return;
+        };
+        let placed = self.open.get_mut(&task).map(|receive| receive.placed(hands, address));
+        if let Some(Err(failure)) = placed {
+            self.refuse(hands, task, failure);
         }
     }
 
