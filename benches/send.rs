@@ -207,7 +207,11 @@ impl Way for Nginx {
             fetched(name);
         }
         let mut curl = Command::new("curl");
-        curl.args(["-s", "-f", "-k", "-Z", "--parallel-max", "8", "-K"]).arg(&list);
+        curl.args(["-s", "-f", "-k"]).stdout(Stdio::null()).stderr(Stdio::null());
+        if self.place.join(name).is_dir() {
+            curl.args(["-Z", "--parallel-max", "8"]);
+        }
+        curl.arg("-K").arg(&list);
         assert!(curl.status().expect("it is there").success());
     }
 }

@@ -44,7 +44,8 @@ impl Handovers {
             }
             3 => Ask::CloseCode(CloseCode { close_code: number }),
             4..9 => {
-                let share = rng.chance(80).then(|| Octets(vec![7; rng.below(40) as usize]));
+                let share =
+                    rng.chance(80).then(|| Octets(vec![7; if rng.chance(80) { 33 } else { rng.below(40) as usize }]));
                 Ask::Knock(Knock { knock: number, ask, share })
             }
             9..12 => {

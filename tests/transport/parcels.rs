@@ -10,6 +10,9 @@ use crate::support::half::Half;
 use crate::support::raw::Raw;
 use crate::support::{Scene, content};
 
+/// What looks like a share.
+const SHARE: &str = "41aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
 fn identity(seed: u8) -> Identity {
     Identity::from_seed([seed; 32])
 }
@@ -53,9 +56,9 @@ fn a_guest_and_a_sender_without_a_name_talk_meet_and_are_relayed() {
 
     let mut guest = Raw::nameless(hub.port, identity(72), true);
     assert_eq!(guest.ask(5, &json!({"id": 5, "request": "who"}))["code"], "access-denied");
-    guest.say(&json!({"knock": number, "ask": 1, "share": "41aa"}));
+    guest.say(&json!({"knock": number, "ask": 1, "share": SHARE}));
     let (knocked, answered) = (sender.expect("knocked"), guest.expect("knock-answered"));
-    assert_eq!((&knocked["share"], &knocked["key"]), (&json!("41aa"), &json!(identity(72).key)));
+    assert_eq!((&knocked["share"], &knocked["key"]), (&json!(SHARE), &json!(identity(72).key)));
     assert_eq!((&answered["key"], &answered["address"]), (&json!(identity(71).key), &json!("127.0.0.1")));
     let talk = &knocked["conversation"];
     for message in ["00", "01", "02"] {
@@ -82,11 +85,11 @@ fn a_guest_and_a_sender_without_a_name_talk_meet_and_are_relayed() {
     let ended = hub.process.then("relay-ended");
     assert_eq!((&ended["by"], &ended["with"]), (&json!("(guest)"), &json!("anna")));
     // The sender's program ends: so does its number, and what is being said about it.
-    guest.say(&json!({"knock": number, "ask": 3, "share": "41aa"}));
+    guest.say(&json!({"knock": number, "ask": 3, "share": SHARE}));
     sender.expect("knocked");
     sender.ask(9, &json!({"id": 9, "request": "quit"}));
     assert_eq!(guest.expect("hung-up")["gone"], true);
-    guest.say(&json!({"knock": number, "ask": 4, "share": "41aa"}));
+    guest.say(&json!({"knock": number, "ask": 4, "share": SHARE}));
     assert_eq!(guest.expect("knock-refused")["code"], "no-such-code");
     // Nobody was disturbed: the member who is registered under the same key heard nothing of it.
     let heard = member.ask(8, &json!({"id": 8, "request": "whois"}));
@@ -113,7 +116,7 @@ fn the_hub_of_one_sender_is_there_for_its_key_and_for_guests() {
     };
     assert_eq!(answer(port, &hello(false))[0]["farewell"]["code"], "access-denied");
     let mut guest = Raw::nameless(port, identity(72), true);
-    guest.say(&json!({"knock": number, "ask": 1, "share": "41aa"}));
+    guest.say(&json!({"knock": number, "ask": 1, "share": SHARE}));
     assert_eq!(sender.expect("knocked")["key"], json!(identity(72).key));
     assert_eq!(guest.expect("knock-answered")["ask"], 1);
     runtime.block_on(hub.stop()).unwrap();

@@ -5,7 +5,6 @@ mod honest;
 mod hostile;
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 
 use super::*;
 use crate::core::secrets::Secrets;
@@ -15,7 +14,6 @@ use crate::protocol::{Code, Content, ContentHash, ErrorCode, PublicKey};
 
 const SENDER: PublicKey = PublicKey([1; 32]);
 const RECEIVER: PublicKey = PublicKey([2; 32]);
-const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 3));
 const NAMEPLATE: u32 = 8;
 
 fn parcel() -> Parcel {
@@ -132,7 +130,7 @@ impl Receiver {
     }
 
     fn answered(&mut self, conversation: u64, key: PublicKey) {
-        self.does(|receiving, now, secrets| receiving.answered(now, conversation, key, ADDRESS, secrets));
+        self.does(|receiving, now, secrets| receiving.answered(now, conversation, key, secrets));
     }
 
     fn says(&mut self, message: &[u8]) {

@@ -23,7 +23,7 @@ use super::cx::Cx;
 use crate::core::exchange::SHARE_BYTES;
 use crate::core::time::Time;
 use crate::protocol::code::Nameplate;
-use crate::protocol::limits::{CODE_ADMITTED, KNOCK_TIME, LINK_STATE_BYTES, RECEIVER_BYTES};
+use crate::protocol::limits::{CODE_ADMITTED, KNOCK_TIME, LINK_STATE_BYTES};
 use crate::protocol::log::RequestRefused;
 use crate::protocol::wire::{Admit, HangUp, Knock, Say};
 use crate::protocol::{ErrorCode, Failure, Network, PublicKey, event, log};
