@@ -347,3 +347,32 @@ fn a_guest_needs_no_invite_and_a_member_is_not_disturbed_by_their_own_send() {
     stranger.end_input();
     assert_eq!(stranger.exit(), 4);
 }
+
+#[test]
+fn a_sender_that_was_killed_goes_on_under_the_same_code_and_its_receiver_with_it() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let bytes = content("large", LARGE);
+    scene.place("sender").put("large.bin", &bytes);
+    let args = [&["shared/large.bin", "--times", "2"][..], &SLOWLY].concat();
+    let mut sender = sends(&scene, &hub, &args);
+    let made = code(&mut sender);
+    let mut receiver = receives(&scene, &hub, "receiver", &made, &[]);
+    receiver.find("a chunk", |event| event["event"] == "transfer-progress" && event["bytes"].as_u64() > Some(1 << 20));
+    sender.kill();
+    let mut sender = sends(&scene, &hub, &args);
+    let ready = sender.expect("parcel-ready");
+    assert_eq!((&ready["code"], &ready["again"]), (&json!(made), &json!(true)));
+    assert_eq!(receiver.exit(), 0, "it goes on by itself");
+    assert_eq!(scene.place("receiver").got("large.bin"), bytes);
+    assert_eq!(sender.expect("parcel-delivered")["left"], 1);
+    // The code is still good for the second.
+    let mut second = receives(&scene, &hub, "second", &made, &[]);
+    assert_eq!((second.exit(), sender.exit()), (0, 0));
+    // Then it is over: the same files are sent under another code.
+    let mut sender = sends(&scene, &hub, &args);
+    let ready = sender.expect("parcel-ready");
+    assert!(ready["code"] != made && ready["again"].is_null(), "{ready}");
+    sender.signal(Signal::INT);
+    assert_eq!(sender.exit(), 130);
+}

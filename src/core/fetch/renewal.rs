@@ -15,6 +15,8 @@ use crate::protocol::{PublicKey, Route};
 
 /// How long a replaced lane may bring nothing of what it was asked for.
 const LEFTOVERS: Duration = Duration::from_millis(1_500);
+/// The same for one whose way may be lost: then nothing comes of it any more.
+const DOUBTFUL: Duration = Duration::from_millis(400);
 /// No lane is dialled in place of others when a job has so many.
 const MOST: usize = 12;
 
@@ -92,6 +94,7 @@ impl Lanes {
 impl LaneState {
     /// Until when a replaced lane must have brought something; `None` if it has not been replaced.
     pub(super) fn leftovers_until(&self) -> Option<Time> {
-        self.way.replaced.map(|replaced| replaced.max(self.heard) + LEFTOVERS)
+        let patience = if self.way.doubtful { DOUBTFUL } else { LEFTOVERS };
+        self.way.replaced.map(|replaced| replaced.max(self.heard) + patience)
     }
 }

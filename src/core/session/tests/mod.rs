@@ -5,6 +5,7 @@ mod ends;
 mod files;
 mod hub;
 mod inbox;
+mod meetings;
 mod parcels;
 mod pipe;
 mod private;
@@ -28,7 +29,7 @@ use crate::protocol::limits::{MAX_TRANSFERS, PUSH_PATIENCE};
 use crate::protocol::to_json;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::wire::Received;
-use crate::protocol::{Content, ContentHash, Event, EventLine, Id, PublicKey, Timestamp, event};
+use crate::protocol::{Content, ContentHash, Event, EventLine, Id, PublicKey, Route, Timestamp, event};
 use crate::sim::Asked;
 
 const SONG: &str = r#"{"file":"song","size":5,"hash":"0000000000000000000000000000000000000000000000000000000000000000","chunk_size":1048576,"chunks":1"#;
@@ -107,6 +108,8 @@ struct Rig {
     shown: Vec<(String, Received)>,
     /// What is to be done with direct connections.
     peers: Vec<PeerOutput>,
+    /// What was said of meetings.
+    meetings: Vec<MeetingNews>,
     /// How often the end was said to wait for a reader.
     unread: u32,
     end: Option<u8>,
@@ -136,6 +139,7 @@ impl Rig {
             opened: Vec::new(),
             shown: Vec::new(),
             peers: Vec::new(),
+            meetings: Vec::new(),
             unread: 0,
             end: None,
         };
@@ -186,7 +190,7 @@ impl Rig {
                     }
                 }
                 Output::Unread => self.unread += 1,
-                Output::Meeting(_) => {}
+                Output::Meeting(news) => self.meetings.push(news),
                 Output::CheckDir(task, _)
                 | Output::Hash(Offering { task, .. })
                 | Output::Grant { task, .. }

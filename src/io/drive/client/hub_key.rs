@@ -1,14 +1,10 @@
-//! Connecting to the hub: which key it must prove, what to tell the user if it proves another one, and from where it was
-//! reached.
-
-use std::net::SocketAddr;
+//! Connecting to the hub: which key it must prove, and what to tell the user if it proves another one.
 
 use super::code::redeem;
 use super::{ClientDriver, ConnBox, Message, Observer, meetings};
 use crate::core::session::MeetingNews;
 use crate::io::net::connect_hosts;
 use crate::io::state::home::Home;
-use crate::io::transfer::Control;
 use crate::protocol::{ErrorCode, Failure, HostPort, PublicKey};
 
 /// Where the expected key comes from.
@@ -59,15 +55,6 @@ impl<W: Observer> ClientDriver<W> {
             };
             let _ = sender.send(message).await;
         });
-    }
-
-    /// The hub was reached. If that was from another address than before, connections to others are lost, too.
-    pub(super) fn notice_own_address(&mut self, hub: SocketAddr) {
-        let own = meetings::own_address(hub);
-        let before = std::mem::replace(&mut self.hub.from, own);
-        if before.is_some() && before != own {
-            self.fetching.running.values().for_each(Control::network_changed);
-        }
     }
 
     /// The hub has said something of a meeting.

@@ -5,6 +5,7 @@ mod files;
 mod hub_key;
 mod meetings;
 mod messages;
+mod network;
 mod observer;
 mod options;
 mod parcel_news;
@@ -37,6 +38,7 @@ use crate::io::transfer::{Control, LocalPeer, Rates, TokenBucket};
 use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::name::HUB;
 use crate::protocol::{Code, EventLine, Failure, PublicKey, request};
+use network::OwnAddress;
 use peers::PeerPort;
 use serving::Serving;
 use verify::{Verifying, complain, verified_at};
@@ -67,8 +69,8 @@ pub struct ClientDriver<W> {
 
 /// The connection to the hub.
 struct HubSocket {
-    /// From which of our addresses it was reached.
-    from: Option<IpAddr>,
+    /// From which of our addresses it is reached.
+    own: OwnAddress,
     /// Gives connections to other clients, with the hub's help where it is needed.
     reacher: Reacher,
     /// The hub's key: proven or expected.
@@ -128,7 +130,7 @@ impl<W: Observer> ClientDriver<W> {
             hub: HubSocket {
                 key: options.hub_key.or(options.hub.key),
                 outgoing: None,
-                from: None,
+                own: OwnAddress::new(),
                 next_conn: 1,
                 reacher,
                 code,
@@ -170,6 +172,7 @@ impl<W: Observer> ClientDriver<W> {
                     None => input_open = false,
                 },
                 () = self.printed.taken(), if unread => {}
+                () = self.hub.own.look() => self.look_at_own_address(),
                 () = until(timeout) => self.handle(Input::Tick),
             }
             self.flush();
@@ -217,7 +220,7 @@ impl<W: Observer> ClientDriver<W> {
             Message::Hashing(task, progress) => self.handle(Input::Hashing(task, progress)),
             Message::Parcel(news) => {
                 let place = || (self.serving.server.port(), self.hub.reacher.own_addresses());
-                if let Some(input) = self.serving.parcels.hear(news, place) {
+                for input in self.serving.parcels.hear(news, self.hub.key, place) {
                     self.handle(Input::Parcel(input));
                 }
             }
@@ -246,7 +249,7 @@ impl<W: Observer> ClientDriver<W> {
         let (key, address) = (connection.peer, connection.address.ip().to_canonical());
         let reached = SocketAddr::new(address, connection.address.port());
         meetings::find_hub(&self.hub.reacher, reached, self.options.hub.hosts());
-        self.notice_own_address(reached);
+        self.hub_is_at(reached, connection.transport);
         let hub = &self.options.hub;
         let named = self.options.hub_key.is_some() || hub.key.is_some() || hub.code.is_some();
         if (self.hub.key.replace(key) != Some(key) || named) && !self.options.passing {

@@ -215,9 +215,10 @@ fn completed(fetched: Fetched) -> TransferNote {
 /// The news of an upload for the session. If it failed, the number of sent bytes comes first.
 pub(super) fn upload_note(event: UploadEvent) -> (u64, Vec<UploadNote>) {
     match event {
-        UploadEvent::Started { upload, file, peer: _, peer_name, size, hash } => {
-            (upload, vec![UploadNote::Started { peer: peer_name, file, size, hash }])
+        UploadEvent::Started { upload, file, peer: _, peer_name, size, hash, route } => {
+            (upload, vec![UploadNote::Started { peer: peer_name, file, size, hash, route }])
         }
+        UploadEvent::Way { upload, route } => (upload, vec![UploadNote::Way(route)]),
         UploadEvent::Progress { upload, bytes } => (upload, vec![UploadNote::Progress(bytes)]),
         UploadEvent::Completed { upload, bytes, elapsed: _ } => (upload, vec![UploadNote::Completed(bytes)]),
         UploadEvent::Failed { upload, bytes, failure } => {
