@@ -39,6 +39,7 @@ impl World {
             rng,
             sender,
             times,
+            is_over: false,
             hostility,
             receivers,
             talks: vec![0; 4],
