@@ -103,7 +103,7 @@
 //!
 //! | machine of `core` | decides |
 //! |---|---|
-//! | [`core::hub`] | what clients are answered and told. `state` is what all would share if there were several hubs; `journal` is the log between it and the sessions; `sessions` is who is connected to this process; `entrance` says who may enter, `feeds` brings what is said to whom it is for, `files` knows who has what. Each owns what it holds, and works with a `Cx`: the moment, the sessions, the journal, and what is to be done outside |
+//! | [`core::hub`] | what clients are answered and told. `state` is what all would share if there were several hubs; `journal` is the log between it and the sessions; `sessions` is who is connected to this process; `entrance` says who may enter, `feeds` brings what is said to whom it is for, `files` knows who has what, `meetings` and `handovers` bring two together. Each owns what it holds, and works with a `Cx`: the moment, the sessions, the journal, and what is to be done outside |
 //! | [`core::session`] | what a client asks, tells and fetches; each part owns its fields |
 //! | [`core::fetch`] | one download: a file, some chunks of one, or a folder |
 //! | [`core::peers`] | direct connections between clients |

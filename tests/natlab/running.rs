@@ -127,6 +127,28 @@ fn a_transfer_goes_on_by_itself_when_an_address_changes() {
     }
 }
 
+/// The connection of the last file is kept for the next one, and nobody knows that it is lost.
+#[test]
+fn the_next_file_comes_although_the_giver_has_moved_meanwhile() {
+    in_lab(the_next_file_comes_although_the_giver_has_moved_meanwhile, "--a cone --b cone", |lab| {
+        let hub = lab.hub(&[]);
+        let mut dora = lab.client("a", &hub, "dora", &[]);
+        let mut erin = lab.client("b", &hub, "erin", &[]);
+        for (file, moves) in [("one", false), ("two", true)] {
+            erin.offer(file, file.as_bytes());
+            if moves {
+                lab.change(&["move", "b", "10.99.2.77"]);
+            }
+            let begun = now();
+            let done = dora.must(json!({"request": "get", "file": file}), "transfer-completed");
+            let (took, way) = (now().0 - begun.0, &done["sources"][0]["route"]);
+            measured(&format!("{file}, the giver {}: {took} ms, {way}", if moves { "has moved" } else { "is there" }));
+        }
+        dora.quit();
+        erin.quit();
+    });
+}
+
 #[test]
 fn a_transfer_goes_on_through_the_hub_when_its_way_is_cut() {
     in_lab(a_transfer_goes_on_through_the_hub_when_its_way_is_cut, "--a cone --b cone", |lab| {

@@ -14,8 +14,14 @@ pub const CODE_ADMITTED: usize = 64;
 /// The longest thing that is said at once in a conversation about a parcel, in bytes.
 pub const SAY_BYTES: usize = 32 << 10;
 
+/// What each thing that is said counts besides its own bytes, so that not very many can be said.
+pub const SAY_OVERHEAD: usize = 64;
+
 /// Everything that both sides may say in one conversation about a parcel, in bytes.
 pub const CONVERSATION_BYTES: usize = 256 << 10;
+
+/// What the receiver may say of it, with its share: all of that is short, and anybody may knock.
+pub const RECEIVER_BYTES: usize = 4 << 10;
 
 /// How long a receiver that has knocked may take until the sender admits it.
 pub const KNOCK_TIME: Duration = Duration::from_secs(60);

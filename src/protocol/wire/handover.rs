@@ -65,7 +65,8 @@ pub struct Knock {
 pub struct Say {
     /// The number of the conversation.
     pub say: u64,
-    /// What is said: at most [`SAY_BYTES`](crate::protocol::limits::SAY_BYTES).
+    /// What is said: at most [`SAY_BYTES`](crate::protocol::limits::SAY_BYTES), and of a receiver all together at most
+    /// [`RECEIVER_BYTES`](crate::protocol::limits::RECEIVER_BYTES). More than that ends the conversation.
     pub message: Octets,
 }
 

@@ -6,6 +6,7 @@ use crate::core::hub::PeerId;
 use crate::core::time::Time;
 use crate::protocol::PublicKey;
 use crate::protocol::code::Nameplate;
+use crate::protocol::limits::{CONVERSATION_BYTES, RECEIVER_BYTES, SAY_BYTES, SAY_OVERHEAD};
 
 /// Two sessions of which one has knocked at a number of the other.
 pub(super) struct Conversation {
@@ -15,8 +16,9 @@ pub(super) struct Conversation {
     pub(super) receiver: Side,
     /// From where the receiver has knocked.
     pub(super) address: IpAddr,
-    /// The bytes that both have said.
+    /// The bytes that both have said, and those of the receiver.
     pub(super) said: usize,
+    pub(super) of_receiver: usize,
     /// The receiver has knocked with a share, and the sender has answered: the receiver can guess now.
     pub(super) can_guess: bool,
     /// The receiver has knocked with a share.
@@ -51,6 +53,15 @@ impl Conversation {
             _ if id == self.receiver.id => Some(self.sender),
             _ => None,
         }
+    }
+
+    /// Counts what a side says. Returns whether it may be said.
+    pub(super) fn count(&mut self, id: PeerId, bytes: usize) -> bool {
+        self.said += bytes + SAY_OVERHEAD;
+        if id == self.receiver.id {
+            self.of_receiver += bytes + SAY_OVERHEAD;
+        }
+        bytes <= SAY_BYTES && self.said <= CONVERSATION_BYTES && self.of_receiver <= RECEIVER_BYTES
     }
 
     /// Whom its end is told, and whether the other side of that one is gone and has not ended it.

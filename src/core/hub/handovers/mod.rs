@@ -22,7 +22,7 @@ use super::PeerId;
 use super::cx::Cx;
 use crate::core::time::Time;
 use crate::protocol::code::Nameplate;
-use crate::protocol::limits::{CODE_ADMITTED, CONVERSATION_BYTES, KNOCK_TIME, SAY_BYTES};
+use crate::protocol::limits::{CODE_ADMITTED, KNOCK_TIME, LINK_STATE_BYTES, RECEIVER_BYTES};
 use crate::protocol::log::RequestRefused;
 use crate::protocol::wire::{Admit, HangUp, Knock, Say};
 use crate::protocol::{ErrorCode, Failure, Network, PublicKey, event, log};
@@ -35,6 +35,9 @@ use crate::protocol::wire;
 
 /// Conversations that one client has begun.
 const KNOCKS_EACH: usize = 16;
+
+/// Price of a knock, in simple requests: another client is told of it.
+const KNOCK: u32 = 20;
 
 /// Milliseconds after which a client may knock again at a number where somebody else is.
 const ASK_AGAIN: u64 = 500;
@@ -109,7 +112,7 @@ impl Handovers {
         Knock { knock: nameplate, ask, share }: Knock,
         may_guess: Result<(), Failure>,
     ) -> Result<(), Failure> {
-        cx.spend_request(id)?;
+        cx.spend(id, KNOCK)?;
         let number = self.numbers.get(nameplate).ok_or(ErrorCode::NoSuchCode)?;
         let (sender, exchanges, said) = (number.id, share.is_some(), share.as_ref().map_or(0, |share| share.0.len()));
         let (me, them) = cx.sessions.get(id).zip(cx.sessions.get(sender)).ok_or(ErrorCode::NoSuchCode)?;
@@ -128,9 +131,13 @@ impl Handovers {
             if number.exchange.is_some() || number.admitted.len() >= CODE_ADMITTED {
                 return Err(Failure::from(ErrorCode::CodeBusy).wait(ASK_AGAIN));
             }
-            if said > SAY_BYTES {
+            if said > RECEIVER_BYTES {
                 return Err(Failure::new(ErrorCode::WrongProtocol, "That is no share of a code."));
             }
+        }
+        if them.link.unacked_bytes() >= LINK_STATE_BYTES {
+            // Otherwise whoever knows a number could fill its link until it is thrown out.
+            return Err(Failure::new(ErrorCode::CodeBusy, "The sender does not listen just now.").wait(ASK_AGAIN));
         }
         let begun = |number: &&u64| self.open.get(number).is_some_and(|open| open.receiver.id == id);
         if self.of.get(&id).into_iter().flatten().filter(begun).count() >= KNOCKS_EACH {
@@ -146,7 +153,18 @@ impl Handovers {
             number.exchange = Some(conversation);
         }
         let (since, can_guess, admitted) = (cx.now, false, false);
-        let begun = Conversation { since, nameplate, sender, receiver, address, said, can_guess, exchanges, admitted };
+        let begun = Conversation {
+            since,
+            nameplate,
+            sender,
+            receiver,
+            address,
+            said,
+            of_receiver: said,
+            can_guess,
+            exchanges,
+            admitted,
+        };
         self.open.insert(conversation, begun);
         self.waiting.insert(conversation);
         for side in [sender, receiver] {
@@ -170,13 +188,11 @@ impl Handovers {
         }
     }
 
-    /// Handles `say`: passes it on. What is too much ends the conversation; what is said in none of the client's is dropped.
+    /// Handles `say`: passes it on. It costs nothing, since the knock has been paid for and what is said has a bound. What is too much ends the conversation; what is said in none of the client's is dropped.
     pub(super) fn say(&mut self, cx: &mut Cx<'_>, id: PeerId, Say { say, message }: Say) {
-        let slow = cx.spend_request(id).is_err();
         let Some(open) = self.open.get_mut(&say) else { return };
         let Some(other) = open.other(id) else { return };
-        open.said += message.0.len();
-        if slow || message.0.len() > SAY_BYTES || open.said > CONVERSATION_BYTES {
+        if !open.count(id, message.0.len()) {
             return self.end(cx, say, End::Stopped);
         }
         open.can_guess |= open.exchanges && id == open.sender.id;

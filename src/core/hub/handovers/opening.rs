@@ -13,6 +13,9 @@ use crate::protocol::{ErrorCode, Failure, Network, PublicKey, event, log};
 /// Codes of one network that are open. The hub's own machine has no limit for its network.
 const CODES_OF_NETWORK: usize = 256;
 
+/// Price of a code, in simple requests: each has a line in the hub's log.
+const CODE: usize = 100;
+
 /// Open codes that are gone through for the price of one simple request.
 const FOR_ONE: usize = 100;
 
@@ -35,7 +38,7 @@ impl Handovers {
     /// `access-denied`, `not-registered`, `login-required`: it may send nothing here; `slow-down`, `too-many`; `code-void`
     /// if the number that it had is somebody else's.
     fn begin_code(&mut self, cx: &mut Cx<'_>, id: PeerId, open: &OpenCode) -> Result<Nameplate, Failure> {
-        cx.spend(id, u32::try_from(1 + self.numbers.len() / FOR_ONE).unwrap_or(u32::MAX))?;
+        cx.spend(id, u32::try_from(CODE + self.numbers.len() / FOR_ONE).unwrap_or(u32::MAX))?;
         may_send(cx, id)?;
         let Some(me) = cx.sessions.get(id) else { return Err(ErrorCode::Internal.into()) };
         let (key, address, drawn) = (me.key, me.at.address, matches!(cx.config.access, Access::Only(_)));

@@ -8,9 +8,6 @@ use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::{ClientDriver, Observer};
-use crate::core::session::Input;
-use crate::io::transfer::Control;
 use crate::protocol::TransportKind;
 
 /// How often our own address is looked at.
@@ -37,34 +34,23 @@ impl OwnAddress {
         self.looks.tick().await;
     }
 
+    /// The hub was reached at this address. Returns whether that was from another one of ours than before.
+    pub(super) fn hub_is_at(&mut self, hub: SocketAddr, transport: TransportKind) -> bool {
+        self.hub = Some((hub, transport));
+        self.changed().is_some()
+    }
+
     /// Looks. Returns the address before, if it is another one now. Without any way to the hub, the old one counts.
-    fn changed(&mut self) -> Option<IpAddr> {
+    pub(super) fn changed(&mut self) -> Option<IpAddr> {
         let now = own_address(self.hub?.0)?;
         self.from.replace(now).filter(|before| *before != now)
     }
 }
 
-impl<W: Observer> ClientDriver<W> {
-    /// The hub was reached. If that was from another address than before, connections to others are lost, too.
-    pub(super) fn hub_is_at(&mut self, hub: SocketAddr, transport: TransportKind) {
-        self.hub.own.hub = Some((hub, transport));
-        if self.hub.own.changed().is_some() {
-            self.fetching.running.values().for_each(Control::network_changed);
-        }
-    }
-
-    /// Looks whether our own address has changed. A connection from one that is gone is given up; over QUIC the hub only
-    /// has to see where we are now.
-    pub(super) fn look_at_own_address(&mut self) {
-        let Some(before) = self.hub.own.changed() else { return };
-        tracing::debug!(%before, now = ?self.hub.own.from, "our own address has changed");
-        self.hub.reacher.network_changed();
-        self.fetching.running.values().for_each(Control::network_changed);
-        let over_tcp = self.hub.own.hub.is_some_and(|(_, transport)| transport == TransportKind::Tcp);
-        match over_tcp && self.hub.outgoing.is_some() && is_gone(before) {
-            true => self.handle(Input::Disconnected("our own address has changed".into())),
-            false => self.handle(Input::AddressChanged),
-        }
+impl OwnAddress {
+    /// Whether a connection to the hub that was made from this address is lost. Over QUIC it goes on from another one.
+    pub(super) fn ends_with(&self, address: IpAddr) -> bool {
+        self.hub.is_some_and(|(_, transport)| transport == TransportKind::Tcp) && is_gone(address)
     }
 }
 
