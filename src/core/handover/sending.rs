@@ -1,5 +1,7 @@
 //! The sender of a parcel: whom it answers, whom it admits, and when its code is over.
 
+mod keeping;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{CONFIRM_TIME, SendingStep};
@@ -8,8 +10,8 @@ use crate::core::secrets::Secrets;
 use crate::core::time::Time;
 use crate::protocol::code::Nameplate;
 use crate::protocol::limits::KNOCK_TIME;
-use crate::protocol::parcel::{FromReceiver, SentCode, SentTo};
-use crate::protocol::{Code, ErrorCode, Failure, PublicKey, Timestamp};
+use crate::protocol::parcel::FromReceiver;
+use crate::protocol::{Code, ErrorCode, Failure, PublicKey};
 
 /// Receivers that wait until an exchange with another one is over.
 const WAITING: usize = 16;
@@ -81,35 +83,6 @@ impl Sending {
             changed: false,
             out: VecDeque::new(),
         }
-    }
-
-    /// The same parcel after a kill of the process, with what was kept. Nothing if its code is good for nobody any more.
-    pub fn recalled(ours: PublicKey, word: Vec<u8>, kept: &SentCode, secrets: &mut Secrets) -> Option<Self> {
-        let SentCode { code, times, right, answered, admitted, .. } = kept;
-        let mut known = BTreeMap::new();
-        for SentTo { key, receiver, resumption, has_all } in admitted {
-            let resumption = Resumption::recalled(&resumption.0).ok()?;
-            known.insert(*key, Admitted { receiver: *receiver, resumption, has_all: *has_all });
-        }
-        let received = known.values().filter(|admitted| admitted.has_all).count() as u64;
-        let life = Life::recalled(Some(*times), *right, *answered);
-        let new = Self::new(ours, *times, word, secrets);
-        let sending = Self { code: Some(code.clone()), life, admitted: known, received, ..new };
-        let is_of_use = sending.life.over() != Some(Over::Guessed) && !sending.is_received_by_all();
-        is_of_use.then_some(sending)
-    }
-
-    /// What is to be kept on disk, if that has changed. It must be there before anything is said.
-    pub fn to_keep(&mut self, until: Option<Timestamp>) -> Option<SentCode> {
-        let code = self.code.clone().filter(|_| std::mem::take(&mut self.changed))?;
-        let admitted = self.admitted.iter().map(|(key, admitted)| SentTo {
-            key: *key,
-            receiver: admitted.receiver,
-            resumption: admitted.resumption.to_keep().into(),
-            has_all: admitted.has_all,
-        });
-        let (right, answered) = (self.life.right(), self.life.is_answered() || self.life.over() == Some(Over::Guessed));
-        Some(SentCode { code, times: self.times, right, answered, until, admitted: admitted.collect() })
     }
 
     /// The hub has given us a number. Returns the code.
