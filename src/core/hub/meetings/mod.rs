@@ -133,7 +133,11 @@ impl Meetings {
     /// # Errors
     /// `slow-down`: they or all together have too many.
     fn may_begin(&mut self, cx: &Cx<'_>, me: &Person, asked: &Person) -> Result<(), Failure> {
-        let own = self.of.get(&me.id).into_iter().flatten().filter(|number| self.waiting.contains(number)).count();
+        // Nobody uses up somebody else's share by asking for them.
+        let waits = |number: &&u64| {
+            self.waiting.contains(number) && self.open.get(number).is_some_and(|it| it.asker.id == me.id)
+        };
+        let own = self.of.get(&me.id).into_iter().flatten().filter(waits).count();
         if own >= MEETINGS_AT_ONCE || self.waiting.len() >= cx.config.meetings.at_once {
             let oldest = self.due().unwrap_or(cx.now);
             let wait = (oldest - cx.now).as_millis() as u64 + 1;

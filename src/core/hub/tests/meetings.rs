@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::protocol::event;
+use crate::protocol::limits::MEETINGS_AT_ONCE;
 
 /// A meeting as a client was told of it.
 fn told(rig: &Rig, conn: ConnId) -> Vec<event::Meeting> {
@@ -345,4 +346,27 @@ fn the_hub_calls_a_client_and_gets_its_half() {
     rig.ask(1, r#"{"id":9,"request":"quit"}"#);
     assert_eq!(rig.relayed(), [Output::Called(4, None)]);
     assert_eq!((rig.count("calls"), rig.count("tokens"), rig.count("meetings")), (0, 0, 0));
+}
+
+#[test]
+fn whom_many_ask_can_still_ask_for_meetings() {
+    let mut config = config();
+    config.meetings.at_once = 1_000;
+    let mut rig = Rig::new(config);
+    rig.enter(1, 1, "anna");
+    rig.enter(2, 2, "ben");
+    // Others who come to nothing, whom Ben may even block.
+    let many = MEETINGS_AT_ONCE as u8 + 8;
+    for number in 0..many {
+        rig.enter(u64::from(10 + number), 10 + number, &format!("x{number}"));
+        rig.meet(u64::from(10 + number), 2, 1);
+    }
+    assert_eq!(told(&rig, 2).len(), usize::from(many));
+    rig.meet(2, 1, 7);
+    assert_eq!((refusals(&rig, 2), newest(&rig, 1).name.as_str()), (vec![], "ben"));
+    // What one asks for is still bounded.
+    for ask in 0..u64::from(many) {
+        rig.meet(2, 10 + ask as u8, 100 + ask);
+    }
+    assert_eq!(refusals(&rig, 2).len(), usize::from(many) + 1 - MEETINGS_AT_ONCE);
 }
