@@ -72,6 +72,24 @@
 //! If Dora blocks Erin, all of this happens just the same, but Dora's client gets `withheld`, without the words. What is
 //! said with `private` takes another way: [`core::peers`] opens a link of its own to the other client.
 //!
+//! # One parcel from end to end
+//! Erin types `potluck send notes.txt`, tells Dora the code on the phone, and Dora types `potluck receive 8-…`:
+//!
+//! 1. **No name.** Both run the ordinary client with one request (`parcel-send`, `parcel-receive`), in a session that is in
+//!    no roster ([`core::session::Entry`]): Erin's as a member of the hub, Dora's as a guest, who can do nothing else there.
+//! 2. **The number.** Erin's client hashes the file, as for an offer, but serves it to nobody. It asks the hub for a number
+//!    ([`protocol::wire::OpenCode`]; `core/hub/handovers`) and makes the words itself: the hub never learns them.
+//! 3. **The exchange.** Dora's client knocks at that number. From now on the hub carries what the two say to each other and
+//!    understands none of it. [`core::handover`] has the decisions of both sides: with [`core::exchange`] each proves that it
+//!    knows the words, and binds the keys that the hub has named. A wrong word, or whatever else goes wrong here, ends the
+//!    code, and is told on both sides.
+//! 4. **The parcel.** Erin's client seals what it sends (names, sizes, hashes), and admits Dora's key: now her client may
+//!    fetch, and the hub lets the two meet. Dora's keeps a ticket on its disk, with which it may come back by itself.
+//! 5. **The transfer** is an ordinary one, from a source that is known by its key (`core/session/parcels`,
+//!    `core/session/transfers`), by whatever way [`core::reach`] finds.
+//! 6. **Told.** When everything is on the disk, Dora's client says so, sealed; Erin's hangs up, and both end. If they lose
+//!    each other on the way, or the hub is started anew, Dora's knocks again, without another exchange.
+//!
 //! # Code map
 //! | part | holds | may know |
 //! |---|---|---|
@@ -90,7 +108,7 @@
 //! | [`core::fetch`] | one download: a file, some chunks of one, or a folder |
 //! | [`core::peers`] | direct connections between clients |
 //! | [`core::reach`] | the way to a peer: one race for a connection, and the side that was asked to come |
-//! | [`core::exchange`] | what two say to each other who know the same short code |
+//! | [`core::handover`] | what the sender and the receiver of a parcel do, who trust neither each other nor the hub |
 //! | [`core::happy_eyeballs`] | which address of a hub is tried when, over which transport |
 //! | [`core::nearby`] | which of the hubs that announce themselves in this network has a code's number |
 //! | [`core::link`] | one end of a connection that survives its transport |

@@ -110,7 +110,7 @@ async fn start_at_any_port(sender: PublicKey, reach: Reach) -> Result<Hub, Failu
     }
 }
 
-/// Looks in this network for the hub of whoever made a code, for 14 s at most and never less than 1.8 s. Nobody learns more
+/// Looks in this network for the hub of whoever made a code, for 15 s at most and never less than 1.8 s. Nobody learns more
 /// of the code than its number. May be called inside and outside of a runtime.
 ///
 /// The link names the hub's key, so that there is an exchange with this hub and with no other one.

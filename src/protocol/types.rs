@@ -279,7 +279,7 @@ pub struct Transfer {
     /// The state of the transfer.
     #[serde(default)]
     pub state: Stage,
-    /// For a download: the best way that a connection of it takes; absent before the first one stands.
+    /// The best way that a connection of it takes; absent before the first one stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
 }

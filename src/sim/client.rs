@@ -8,7 +8,7 @@ use super::disk::Disk;
 use super::done::Done;
 use super::traffic::Traffic;
 use crate::core::peers::{PeerConn, PeerInput};
-use crate::core::session::{Input, Session};
+use crate::core::session::{AcceptFrom, Entry, Input, ParcelInput, Session};
 use crate::core::time::Time;
 use crate::core::verify::{KnownKey, Person, judge};
 use crate::protocol::name::NameKey;
@@ -37,6 +37,18 @@ pub struct ClientOptions {
     pub accept_from: Vec<String>,
     /// `--follow` and `--follow-roster`.
     pub follow: Follows,
+    /// How it is at the hub, if not under its name: as the client of `potluck send` and `potluck receive`.
+    pub unnamed: Option<Entry>,
+}
+
+impl ClientOptions {
+    /// Whose pushes are accepted without asking.
+    pub(super) fn accepts(&self) -> AcceptFrom {
+        match self.accept_from.is_empty() {
+            true => AcceptFrom::Nobody,
+            false => AcceptFrom::Names(self.accept_from.clone()),
+        }
+    }
 }
 
 /// A client and everything around it.
@@ -119,9 +131,11 @@ impl Actor {
             Done::Changed(changes) => Input::FilesChanged(changes),
             Done::Verified(task, result) => Input::Verified(task, result),
             Done::Granted(task, result) => Input::Granted(task, result),
-            Done::ParcelPrepared(parcel, result) => Input::ParcelPrepared(parcel, result.map(|parcel| *parcel)),
-            Done::Listed(task, files) => Input::Listed(task, files),
-            Done::TicketFound(task, ticket) => Input::TicketFound(task, ticket),
+            Done::ParcelPrepared(parcel, result) => {
+                Input::Parcel(ParcelInput::Prepared(parcel, result.map(|parcel| *parcel)))
+            }
+            Done::Listed(task, files) => Input::Parcel(ParcelInput::Listed(task, files)),
+            Done::TicketFound(task, ticket) => Input::Parcel(ParcelInput::TicketFound(task, ticket)),
             Done::Inbox(ref name, ref shown) => Input::InboxOpened(name, shown),
             Done::Transfer(transfer, note) => Input::Transfer(transfer, note),
             Done::Upload(upload, note) => {

@@ -28,9 +28,7 @@ use std::time::Duration;
 use crate::core::hub::{Access, Hub, HubConfig, HubKeys, Inviters, LoginPolicy, MeetingConfig};
 use crate::core::link::LinkConfig;
 use crate::core::secrets::Secrets;
-use crate::core::session::{
-    AcceptFrom, Chance, DownloadConfig, Entry, FilesChanged, Session, SessionConfig, SessionTimeouts,
-};
+use crate::core::session::{Chance, DownloadConfig, Entry, FilesChanged, Session, SessionConfig, SessionTimeouts};
 use crate::core::time::{Rng, Time};
 use crate::protocol::event::Settings;
 use crate::protocol::limits::{HubLimits, MAX_TRANSFERS, PUSH_PATIENCE};
@@ -258,31 +256,29 @@ impl Sim {
         };
         let seed = self.rng.next_u64();
         let secrets = *blake3::hash(&seed.to_be_bytes()).as_bytes();
+        let named = || Entry::Named { name: name.into(), password: options.password.clone().map(Password) };
         let session = Session::new(SessionConfig {
-            entry: Entry::Named { name: name.into(), password: options.password.clone().map(Password) },
+            entry: options.unnamed.clone().unwrap_or_else(named),
             key,
             hub: "hub.example:7755".into(),
             invite: options.invite.clone(),
             follow: options.follow,
-            inbox: true,
+            inbox: options.unnamed.is_none(),
             link: LinkConfig::client(),
             patience: SessionTimeouts { give_up: Duration::from_secs(60), timeout: None, pushes: Some(PUSH_PATIENCE) },
             linger: options.linger,
             fail_fast: options.fail_fast,
-            downloads: DownloadConfig {
-                on_conflict: OnConflict::Fail,
-                max_transfers,
-                accept_from: match options.accept_from.is_empty() {
-                    true => AcceptFrom::Nobody,
-                    false => AcceptFrom::Names(options.accept_from.clone()),
-                },
-            },
+            downloads: DownloadConfig { on_conflict: OnConflict::Fail, max_transfers, accept_from: options.accepts() },
             settings,
             epoch: EPOCH,
             chance: Chance { seed, secrets },
         });
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, index as u8 + 1)), 50_000 + index as u16);
-        self.actors.push(Actor::new(session, key, address));
+        let mut actor = Actor::new(session, key, address);
+        if let Some(before) = self.actors.iter().rev().find(|before| before.key == key) {
+            actor.disk.parcels.take_tickets_of(&before.disk.parcels);
+        }
+        self.actors.push(actor);
         self.tell_client(index, crate::core::session::Input::Start);
         ClientId(index)
     }

@@ -7,6 +7,7 @@ use super::done::Done;
 use super::run::TASK;
 use super::{EPOCH, Happening, Sim};
 use crate::core::fetch::FetchPlan;
+use crate::core::session::ParcelOutput;
 use crate::protocol::limits::PARCEL_INLINE;
 use crate::protocol::parcel::{Listing, Parcel, ParcelContent, ParcelKind, Ticket};
 use crate::protocol::{Code, Content, ContentHash, ErrorCode, Failure, PublicKey, to_json};
@@ -34,11 +35,11 @@ impl Parcels {
         parcels.filter_map(|parcel| self.contents.get(parcel)).any(|contents| contents.contains(hash))
     }
 
-    pub(super) fn admit(&mut self, parcel: u64, key: PublicKey, name: String) {
+    fn admit(&mut self, parcel: u64, key: PublicKey, name: String) {
         self.receivers.entry(key).or_insert_with(|| (name, BTreeSet::new())).1.insert(parcel);
     }
 
-    pub(super) fn drop(&mut self, parcel: u64) {
+    fn drop(&mut self, parcel: u64) {
         self.contents.remove(&parcel);
         self.receivers.retain(|_, (_, parcels)| {
             parcels.remove(&parcel);
@@ -46,16 +47,21 @@ impl Parcels {
         });
     }
 
-    pub(super) fn ticket(&self, code: &Code) -> Option<Box<Ticket>> {
+    fn ticket(&self, code: &Code) -> Option<Box<Ticket>> {
         self.tickets.get(&code.to_string()).cloned().map(Box::new)
     }
 
-    pub(super) fn keep(&mut self, ticket: Ticket) {
+    fn keep(&mut self, ticket: Ticket) {
         self.tickets.insert(ticket.code.to_string(), ticket);
     }
 
-    pub(super) fn forget(&mut self, code: &Code) {
+    fn forget(&mut self, code: &Code) {
         self.tickets.remove(&code.to_string());
+    }
+
+    /// What another client on the same machine has kept.
+    pub(super) fn take_tickets_of(&mut self, other: &Self) {
+        self.tickets.clone_from(&other.tickets);
     }
 
     /// Puts files into a parcel.
@@ -77,7 +83,23 @@ impl Parcels {
 }
 
 impl Sim {
-    pub(super) fn prepare_parcel(&mut self, client: usize, parcel: u64, paths: &[String], stream: bool) {
+    pub(super) fn do_for_parcel(&mut self, client: usize, output: ParcelOutput) {
+        let parcels = &mut self.actors[client].disk.parcels;
+        match output {
+            ParcelOutput::Prepare { parcel, paths, stream } => self.prepare_parcel(client, parcel, &paths, stream),
+            ParcelOutput::Serve(parcel, key, name) => parcels.admit(parcel, key, name),
+            ParcelOutput::Drop(parcel) => parcels.drop(parcel),
+            ParcelOutput::FetchListing(task, plan) => self.fetch_listing(client, task, &plan),
+            ParcelOutput::FindTicket(task, code) => {
+                let ticket = parcels.ticket(&code);
+                self.later(self.now + TASK, Happening::Local(client, Done::TicketFound(task, ticket)));
+            }
+            ParcelOutput::KeepTicket(ticket) => parcels.keep(*ticket),
+            ParcelOutput::DropTicket(code) => parcels.forget(&code),
+        }
+    }
+
+    fn prepare_parcel(&mut self, client: usize, parcel: u64, paths: &[String], stream: bool) {
         let disk = &mut self.actors[client].disk;
         let gathered = disk.gather(paths);
         let prepared = gathered.map(|(name, files)| disk.parcels.pack(parcel, name, files, stream));
@@ -85,7 +107,7 @@ impl Sim {
     }
 
     /// Gets the listing of a parcel from whoever has it, if they give it.
-    pub(super) fn fetch_listing(&mut self, client: usize, task: u64, plan: &FetchPlan) {
+    fn fetch_listing(&mut self, client: usize, task: u64, plan: &FetchPlan) {
         let ours = self.actors[client].key;
         let source = plan.sources.first().map(|source| source.key);
         let mut owners = self.actors.iter().filter(|actor| Some(actor.key) == source && actor.ended.is_none());

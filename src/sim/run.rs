@@ -169,16 +169,7 @@ impl Sim {
     fn do_for_client(&mut self, client: usize, output: Output) {
         let soon = self.now + TASK;
         match output {
-            Output::PrepareParcel { parcel, paths, stream } => self.prepare_parcel(client, parcel, &paths, stream),
-            Output::ServeParcel(parcel, key, name) => self.actors[client].disk.parcels.admit(parcel, key, name),
-            Output::DropParcel(parcel) => self.actors[client].disk.parcels.drop(parcel),
-            Output::FetchListing(task, plan) => self.fetch_listing(client, task, &plan),
-            Output::FindTicket(task, code) => {
-                let ticket = self.actors[client].disk.parcels.ticket(&code);
-                self.later(soon, Happening::Local(client, Done::TicketFound(task, ticket)));
-            }
-            Output::KeepTicket(ticket) => self.actors[client].disk.parcels.keep(*ticket),
-            Output::DropTicket(code) => self.actors[client].disk.parcels.forget(&code),
+            Output::Parcel(output) => self.do_for_parcel(client, output),
             Output::Tell(mut line) => {
                 let actor = &mut self.actors[client];
                 assert_eq!(actor.asked.mistake(&line), None);
@@ -201,10 +192,7 @@ impl Sim {
             }
             Output::Say(line) => self.line_to_hub(client, line),
             Output::Send(frame) => self.line_to_hub(client, text_of(&frame)),
-            Output::OpenInbox(name) => {
-                let shown = self.shown.get(&(self.actors[client].key, name.clone())).cloned().unwrap_or_default();
-                self.later(soon, Happening::Local(client, Done::Inbox(name, shown)));
-            }
+            Output::OpenInbox(name) => self.open_inbox(client, name),
             Output::Shown(name, number) => drop(self.shown.insert((self.actors[client].key, name), number)),
             Output::CheckDir(task, dir) => {
                 let result = self.actors[client].disk.check_dir(&dir);
@@ -235,6 +223,11 @@ impl Sim {
             Output::Unread => {}
             Output::End(code) => self.actors[client].ended = Some(code),
         }
+    }
+
+    fn open_inbox(&mut self, client: usize, name: String) {
+        let shown = self.shown.get(&(self.actors[client].key, name.clone())).cloned().unwrap_or_default();
+        self.later(self.now + TASK, Happening::Local(client, Done::Inbox(name, shown)));
     }
 
     fn peers_changed(&mut self, client: usize, changes: Vec<(PublicKey, Option<String>)>) {

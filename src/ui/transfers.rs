@@ -49,13 +49,10 @@ pub(super) fn list(body: &event::Transfers, style: Style) -> String {
 }
 
 pub(super) fn started(body: &event::TransferStarted) -> String {
-    let (file, peer) = (escape(&body.file), escape(&body.peer));
+    let (file, peer, way) = (escape(&body.file), escape(&body.peer), way(body.route.unwrap_or_default()));
     let mut out = match body.direction {
-        Direction::Down => {
-            let way = way(body.route.unwrap_or_default());
-            format!("Transfer {}: connected to {peer}{way}, fetching {file}", body.transfer)
-        }
-        Direction::Up => format!("Transfer {}: {peer} connected, sending {file}", body.transfer),
+        Direction::Down => format!("Transfer {}: connected to {peer}{way}, fetching {file}", body.transfer),
+        Direction::Up => format!("Transfer {}: {peer} connected{way}, sending {file}", body.transfer),
     };
     let files = body.files.map(|files| count(files, "file") + ", ").unwrap_or_default();
     let _ = write!(out, " ({files}{})", size(body.size));
@@ -114,7 +111,9 @@ pub(super) fn completed(body: &event::TransferCompleted, style: Style) -> String
             let files = body.files.map(|files| count(files, "file") + ", ").unwrap_or_default();
             format!("Transfer {} {done}: {file} from {from}, {files}", body.transfer)
         }
-        Direction::Up => format!("Transfer {} {done}: {file} to {peer}, ", body.transfer),
+        Direction::Up => {
+            format!("Transfer {} {done}: {file} to {peer}{}, ", body.transfer, way(body.route.unwrap_or_default()))
+        }
     };
     // The sent bytes are shown only if they differ visibly from the size.
     if body.direction == Direction::Up && size(body.bytes) != size(body.size) {

@@ -13,6 +13,7 @@ mod given;
 mod handovers;
 mod hub;
 mod meetings;
+mod nearby;
 mod outside;
 mod parts;
 mod peers;

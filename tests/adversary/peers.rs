@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use potluck::core::peers::{PeerConn, PeerEvent, PeerInput, PeerOutput, Person};
 use potluck::core::{LinkConfig, Peers, Rng, Time};
-use potluck::protocol::limits::{PRIVATE_EACH, PRIVATE_LINKS, PRIVATE_PENDING};
+use potluck::protocol::limits::{PRIVATE_LINKS, PRIVATE_PENDING};
 use potluck::protocol::name::NameKey;
 use potluck::protocol::wire::{PeerBody, PrivateText};
 use potluck::protocol::{ErrorCode, PublicKey, Route, Timestamp, to_json};
 
 use crate::far::{Far, NAMES, person};
+
+mod user;
 
 struct World {
     rng: Rng,
@@ -27,6 +29,8 @@ struct World {
     dialling: BTreeMap<u64, usize>,
     pins: Vec<u64>,
     accepted: u64,
+    /// Those whom the hub was asked for.
+    sought: BTreeSet<NameKey>,
     /// What is not answered yet: whom it is for, and whether it is a message.
     open: BTreeMap<u64, (usize, bool)>,
     /// Numbers that each has confirmed, and messages that are held back there.
@@ -51,6 +55,7 @@ impl World {
             dialling: BTreeMap::new(),
             pins: Vec::new(),
             accepted: 0,
+            sought: BTreeSet::new(),
             open: BTreeMap::new(),
             confirmed: BTreeMap::new(),
             held: BTreeSet::new(),
@@ -130,6 +135,7 @@ impl World {
             PeerEvent::Closed { .. } => 6,
             PeerEvent::Doubted(_) => 7,
             PeerEvent::RoundTrip { .. } => 8,
+            PeerEvent::Sought(_) => 9,
         };
         MET[kind].fetch_add(1, Relaxed);
         match news {
@@ -158,62 +164,11 @@ impl World {
             }
             PeerEvent::Failed { ticket, .. } | PeerEvent::RoundTrip { ticket, .. } => self.answered(ticket),
             PeerEvent::Closed { peer, .. } => self.held.retain(|(held, _)| *held != peer),
+            PeerEvent::Sought(name) => {
+                self.sought.insert(NameKey::of(&name));
+            }
             PeerEvent::Opened { ticket: None, .. } | PeerEvent::Doubted(_) => {}
         }
-    }
-
-    fn user(&mut self) {
-        let who = self.rng.below(4) as usize;
-        let Some(whom) = self.roster[who].clone().filter(|_| self.here) else { return };
-        let of = |(to, _): &&(usize, bool)| *to == who;
-        match self.rng.below(8) {
-            0 => drop(self.peers.close(self.now, &NameKey::of(NAMES[who]))),
-            1 => {
-                let ticket = self.peers.open(self.now, whom).unwrap();
-                self.open.insert(ticket, (who, false));
-            }
-            2..4 if self.peers.is_open(&NameKey::of(NAMES[who])) => {
-                let ticket = self.peers.round_trip(self.now, whom).unwrap();
-                self.open.insert(ticket, (who, true));
-            }
-            // As the session does.
-            _ if self.open.values().filter(of).count() < PRIVATE_EACH => {
-                let text = "x".repeat([1, 100, 16 << 10][self.rng.below(3) as usize]);
-                let ticket = self.peers.send(self.now, whom, text).unwrap();
-                self.open.insert(ticket, (who, true));
-            }
-            _ => {}
-        }
-        self.drain();
-    }
-
-    /// The user has some of what was said, or it is held back, or cannot be shown.
-    fn reader(&mut self) {
-        if self.unread.is_empty() {
-            return;
-        }
-        let some = 1 + self.rng.below(self.unread.len() as u64) as usize;
-        match self.rng.below(10) {
-            0 => {
-                let (name, link, _) = self.unread.pop().unwrap();
-                self.peers.unheard(self.now, &name, link);
-            }
-            1..=3 => {
-                for (name, link, number) in self.unread.clone().into_iter().take(some) {
-                    self.peers.held(self.now, &name, link, number);
-                }
-            }
-            _ => {
-                for (name, link, number) in self.unread.drain(..some).collect::<Vec<_>>() {
-                    self.peers.had(self.now, &name, link, number);
-                }
-            }
-        }
-        // Of links that never were.
-        if self.rng.chance(5) {
-            self.peers.had(self.now, &NameKey::of("ben"), self.rng.below(9), self.rng.below(99));
-        }
-        self.drain();
     }
 
     fn roster(&mut self) {
@@ -223,6 +178,9 @@ impl World {
             let mut person = person(who, self.numbers);
             if self.rng.chance(10) {
                 person.key = PublicKey([77; 32]);
+            }
+            if self.rng.chance(30) {
+                person.address.set_port(1 + self.rng.below(9) as u16);
             }
             self.roster[who] = Some(person);
         } else {
@@ -254,7 +212,15 @@ impl World {
     }
 
     fn arrives(&mut self) {
-        match self.rng.below(3) {
+        match self.rng.below(4) {
+            3 => {
+                // Of somebody who was never looked for, at times.
+                let name = self.sought.pop_first().unwrap_or_else(|| NameKey::of(NAMES[self.rng.below(4) as usize]));
+                let who = NAMES.iter().position(|known| NameKey::of(known) == name);
+                let found = who.and_then(|who| self.roster[who].clone()).filter(|_| self.rng.chance(90));
+                self.peers.found(self.now, &name, found);
+                self.drain();
+            }
             0 => {
                 let Some((number, who)) = self.dialling.pop_first() else { return };
                 if self.rng.chance(20) {
@@ -390,7 +356,7 @@ fn run(seed: u64) {
 }
 
 /// How often each kind of news was told.
-static MET: [AtomicU64; 9] = [const { AtomicU64::new(0) }; 9];
+static MET: [AtomicU64; 10] = [const { AtomicU64::new(0) }; 10];
 
 #[test]
 fn peers() {

@@ -5,7 +5,7 @@ use potluck::protocol::Route;
 
 use crate::lab::{HUB, HUB_V6, in_lab};
 use crate::support::at_once;
-use crate::words::{is_found, play};
+use crate::words::{SLOW, is_found, play};
 
 struct Case {
     /// The options of the laboratory.
@@ -40,9 +40,9 @@ fn whatever_is_between_two_hosts_they_find_the_best_way() {
             in_lab(whatever_is_between_two_hosts_they_find_the_best_way, case.lab, |lab| {
                 let hub = lab.hub_of_both(&[]);
                 let at = |at: &str| if at == HUB_V6 { format!("[{at}]:{}", hub.port) } else { hub.address.clone() };
-                let mut dora = lab.client(case.asker.0, &at(case.asker.1), "dora", &[]);
-                let mut erin = lab.client(case.giver.0, &at(case.giver.1), "erin", &[]);
-                play(&mut dora, &mut erin, case.best);
+                let mut dora = lab.client(case.asker.0, &at(case.asker.1), "dora", &SLOW);
+                let mut erin = lab.client(case.giver.0, &at(case.giver.1), "erin", &SLOW);
+                play(&mut dora, &mut erin, case.best, true);
                 dora.quit();
                 erin.quit();
             });

@@ -68,6 +68,14 @@ fn is_left_out() -> bool {
     why.is_some()
 }
 
+/// What the lines of [`measured`] begin with.
+const MEASURED: &str = "measured: ";
+
+/// Tells what was measured, which nothing is asserted of: `cargo test --test natlab -- --nocapture` shows it.
+pub fn measured(what: &str) {
+    println!("{MEASURED}{what}");
+}
+
 /// The path of a file beside this one.
 pub fn beside(file: &str) -> String {
     format!("{}/tests/natlab/{file}", env!("CARGO_MANIFEST_DIR"))
@@ -89,6 +97,7 @@ fn enter<T>(test: &T, options: &str) {
     let played = command.output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&played.stdout), String::from_utf8_lossy(&played.stderr));
     assert!(played.status.success(), "in a laboratory with {options}:\n{out}\n{err}");
+    out.lines().filter(|line| line.contains(MEASURED)).for_each(|line| println!("{line}"));
     assert!(out.contains("1 passed"), "{name} was not played in a laboratory:\n{out}\n{err}");
 }
 

@@ -3,7 +3,7 @@
 use crate::best::{Pair, best, pairs};
 use crate::lab::in_lab;
 use crate::support::at_once;
-use crate::words::{is_found, play};
+use crate::words::{SLOW, is_found, play};
 
 /// Plays a kind of router with itself and each one after it, in both directions.
 fn behind(test: impl Fn() + Copy + Sync, kind: &'static str) {
@@ -14,13 +14,13 @@ fn behind(test: impl Fn() + Copy + Sync, kind: &'static str) {
         at_once(few, |pair| {
             in_lab(test, &pair.options(), |lab| {
                 let hub = lab.hub(&[]);
-                let mut dora = lab.client("a", &hub, "dora", &[]);
-                let mut erin = lab.client("b", &hub, "erin", &[]);
+                let mut dora = lab.client("a", &hub, "dora", &SLOW);
+                let mut erin = lab.client("b", &hub, "erin", &SLOW);
                 if found(pair.a, pair.b) {
-                    play(&mut dora, &mut erin, best(pair.a, pair.b));
+                    play(&mut dora, &mut erin, best(pair.a, pair.b), pair.is_sure());
                 }
                 if found(pair.b, pair.a) {
-                    play(&mut erin, &mut dora, best(pair.b, pair.a));
+                    play(&mut erin, &mut dora, best(pair.b, pair.a), pair.is_sure());
                 }
                 dora.quit();
                 erin.quit();

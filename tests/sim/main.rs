@@ -5,6 +5,7 @@ mod seeds;
 
 mod files;
 mod hub;
+mod parcels;
 mod people;
 mod private;
 mod reach;

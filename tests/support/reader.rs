@@ -105,6 +105,9 @@ fn read(stdout: impl Read, face: Face, sender: &Sender<String>, record: &Record)
         if let Some(Err(found)) = validator.as_mut().map(|validator| validator.validate_line(number, &line)) {
             record.mistake(number, found);
         }
+        if ends_twice(&line) {
+            record.mistake(number, "a sentence ends twice");
+        }
         if number == 1 && face == EVENTS && line.starts_with(br#"{"event":"ready""#) {
             session = Some(Whole::default());
         }
@@ -124,6 +127,13 @@ fn read(stdout: impl Read, face: Face, sender: &Sender<String>, record: &Record)
             Err(_) => record.mistake(number, "it is not UTF-8"),
         }
     }
+}
+
+/// Whether what a failure says was put together of sentences as if they were none.
+fn ends_twice(line: &[u8]) -> bool {
+    let says =
+        || serde_json::from_slice::<serde_json::Value>(line).ok()?["message"].as_str().map(|said| said.ends_with(".."));
+    line.starts_with(br#"{"event":"error""#) && says().unwrap_or(false)
 }
 
 /// Starts to read standard error. The thread returns all of it.

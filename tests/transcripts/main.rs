@@ -20,6 +20,7 @@ macro_rules! pages {
 
 mod entry;
 mod files;
+mod parcels;
 mod people;
 mod private;
 mod pushes;
@@ -43,6 +44,13 @@ const NOT_PLAYED: &[(&str, &str)] = &[
     ("meeting", "it is between hub and client only"),
     ("meeting-places", "it is between hub and client only"),
     ("meeting-refused", "it is between hub and client only"),
+    ("code-opened", "it is between hub and client only"),
+    ("code-refused", "it is between hub and client only"),
+    ("knocked", "it is between hub and client only"),
+    ("knock-answered", "it is between hub and client only"),
+    ("knock-refused", "it is between hub and client only"),
+    ("said", "it is between hub and client only"),
+    ("hung-up", "it is between hub and client only"),
     ("invite-guessed", "who guesses has no session yet; real processes play it"),
     ("located", "it is between hub and client only"),
     ("synced", "it is between hub and client only"),
@@ -104,7 +112,7 @@ fn each_json_line_has_its_number_and_its_time() {
 
 #[test]
 fn every_request_has_its_page() {
-    let files = [files::PAGES, transfers::PAGES, pushes::PAGES];
+    let files = [files::PAGES, transfers::PAGES, pushes::PAGES, parcels::PAGES];
     let areas = [entry::PAGES, people::PAGES, private::PAGES, rooms::PAGES, &files.concat()];
     let mut played = areas.concat();
     played.sort_unstable();

@@ -79,7 +79,7 @@ impl Keys {
     pub(super) fn channel(&self, of: Role) -> Result<Channel, Wrong> {
         let key = |role: Role| Seal::new(&self.derived(b"seal", role)?);
         // Both sides keep the same.
-        let resumption = Resumption::from_secret(self.derived(b"resume", Role::Typist)?);
+        let resumption = Resumption::new(self.derived(b"resume", Role::Typist)?);
         Ok(Channel::new(key(of)?, key(of.other())?, resumption))
     }
 

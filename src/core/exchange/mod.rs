@@ -24,6 +24,7 @@ mod channel;
 mod keys;
 mod life;
 mod resumption;
+mod returns;
 
 use spake2::{Ed25519Group, Identity, Password, Spake2};
 
@@ -34,7 +35,8 @@ use keys::{Keys, Role};
 
 pub use channel::{Channel, NotOpened, SEALED_BYTES};
 pub use life::{Life, Over, Unready};
-pub use resumption::{RETURN_NONCE_BYTES, Resumption, ReturnNonce};
+pub use resumption::Resumption;
+pub use returns::{RETURN_NONCE_BYTES, ReturnNonce};
 
 /// The length of a share, in bytes.
 pub const SHARE_BYTES: usize = 33;

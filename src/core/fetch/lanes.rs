@@ -12,7 +12,7 @@ use crate::core::time::Time;
 use crate::protocol::{ErrorCode, Failure, PublicKey, Route};
 
 /// How long a source of which something is wanted may be silent.
-const SILENCE: Duration = Duration::from_secs(10);
+pub(super) const SILENCE: Duration = Duration::from_secs(10);
 /// How often a source of which nothing is wanted is told that it may be asked again.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Over how long the speed of a lane is measured.
@@ -282,6 +282,7 @@ impl Lanes {
     pub(super) fn moved(&mut self, now: Time, lane: Lane, bytes: u64) {
         let Some(state) = self.all.get_mut(&lane).filter(|state| state.is_open()) else { return };
         state.heard = now;
+        state.way.kept = false;
         state.speed.got = state.speed.got.saturating_add(bytes);
         if state.speed.flow.moved(now, bytes) == Verdict::Hopeless {
             self.cut(lane, Some(LaneError::Broke(ErrorCode::SourceTooSlow.into())));
@@ -349,11 +350,14 @@ impl Lanes {
 
     /// Cuts the lanes whose sources are silent, and says over those of which nothing is wanted that they stay.
     pub(super) fn look(&mut self, now: Time) {
-        let silent = |state: &LaneState| state.waits() && now - state.heard >= SILENCE;
+        let silent = |state: &LaneState| state.waits() && now - state.heard >= state.silence();
         let lanes: Vec<Lane> = self.all.iter().filter(|(_, state)| silent(state)).map(|(lane, _)| *lane).collect();
         for lane in lanes {
-            let message = format!("The other client sent nothing for {} seconds.", SILENCE.as_secs());
-            self.cut(lane, Some(LaneError::Silent(Failure::new(ErrorCode::PeerBroke, message))));
+            let Some(state) = self.all.get(&lane) else { continue };
+            let message = format!("The other client sent nothing for {} seconds.", state.silence().as_secs());
+            let failure = Failure::new(ErrorCode::PeerBroke, message);
+            let error = if state.way.kept { LaneError::Lost(failure) } else { LaneError::Silent(failure) };
+            self.cut(lane, Some(error));
         }
         self.look_after_replaced(now);
         for (lane, state) in &mut self.all {
@@ -371,7 +375,7 @@ impl Lanes {
     pub(super) fn timers(&self) -> impl Iterator<Item = Time> + '_ {
         self.all.values().filter(|state| state.is_open()).filter_map(|state| match state.idle {
             Some((_, kept)) => Some(kept + KEEP_ALIVE),
-            None if state.waits() => Some(state.leftovers_until().unwrap_or(state.heard + SILENCE)),
+            None if state.waits() => Some(state.leftovers_until().unwrap_or(state.heard + state.silence())),
             None => None,
         })
     }

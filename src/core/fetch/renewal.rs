@@ -8,13 +8,17 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::lanes::{LaneState, Lanes, Step};
+use super::lanes::{LaneState, Lanes, SILENCE, Step};
 use super::words::{Job, Lane};
 use crate::core::time::Time;
 use crate::protocol::{PublicKey, Route};
 
 /// How long a replaced lane may bring nothing of what it was asked for.
 const LEFTOVERS: Duration = Duration::from_millis(1_500);
+/// The same for one whose way may be lost: then nothing comes of it any more.
+const DOUBTFUL: Duration = Duration::from_millis(400);
+/// How long nothing may come over a connection that was kept. It is not worth more: another one is made soon.
+const KEPT: Duration = Duration::from_secs(1);
 /// No lane is dialled in place of others when a job has so many.
 const MOST: usize = 12;
 
@@ -75,6 +79,16 @@ impl Lanes {
         }
     }
 
+    /// The connection of a lane was kept from an earlier one.
+    pub(super) fn kept(&mut self, lane: Lane) {
+        self.get_mut(lane).into_iter().for_each(|state| state.way.kept = true);
+    }
+
+    /// The source has answered over a lane.
+    pub(super) fn answered(&mut self, lane: Lane) {
+        self.get_mut(lane).into_iter().for_each(|state| state.way.kept = false);
+    }
+
     /// The best way that any lane takes which has not been replaced.
     pub(super) fn best_route(&self) -> Option<Route> {
         let stays = |state: &&LaneState| state.is_open() && state.way.replaced.is_none();
@@ -90,8 +104,14 @@ impl Lanes {
 }
 
 impl LaneState {
+    /// How long its source may be silent of which something is wanted.
+    pub(super) fn silence(&self) -> Duration {
+        if self.way.kept { KEPT } else { SILENCE }
+    }
+
     /// Until when a replaced lane must have brought something; `None` if it has not been replaced.
     pub(super) fn leftovers_until(&self) -> Option<Time> {
-        self.way.replaced.map(|replaced| replaced.max(self.heard) + LEFTOVERS)
+        let patience = if self.way.doubtful { DOUBTFUL } else { LEFTOVERS };
+        self.way.replaced.map(|replaced| replaced.max(self.heard) + patience)
     }
 }

@@ -8,6 +8,8 @@ use crate::protocol::Route;
 pub(super) struct Way {
     /// `None` while it is dialled.
     pub(super) route: Option<Route>,
+    /// Its connection was there before, and nothing has come over it since: it may be lost, and nobody would know.
+    pub(super) kept: bool,
     /// It was dialled in place of others.
     pub(super) renews: bool,
     /// The way that it goes may be lost.

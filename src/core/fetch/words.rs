@@ -88,6 +88,8 @@ pub enum LaneError {
 pub enum Input {
     /// [`Output::Open`] has been done, or cannot be.
     Opened(u32, Result<Opened, Failure>),
+    /// The connection of a lane, which will be reported as connected, was kept from an earlier one.
+    Kept(Lane),
     /// A lane is connected, this way, and the source has proved its key.
     Connected(Lane, Route),
     /// The source has sent the manifest, which is right; or it cuts the file otherwise.

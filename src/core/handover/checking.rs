@@ -48,7 +48,8 @@ pub fn check_files(parcel: &Parcel, files: &[Content]) -> Result<(), Failure> {
     }
     let names: BTreeSet<&str> = files.iter().map(|file| &*file.file).collect();
     // A name that is also a folder of another one.
-    let is_folder = |name: &&str| name.match_indices('/').any(|(at, _)| names.contains(&name[..at]));
+    let is_file = |folder: Option<&str>| folder.is_some_and(|folder| names.contains(folder));
+    let is_folder = |name: &&str| name.match_indices('/').any(|(at, _)| is_file(name.get(..at)));
     if names.len() < files.len() || names.iter().any(is_folder) {
         return unfit("The sender gives two files the same place.");
     }

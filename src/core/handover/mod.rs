@@ -30,12 +30,14 @@ mod checking;
 mod receiving;
 mod returning;
 mod sending;
+mod steps;
 
 use std::time::Duration;
 
 pub use checking::{check_files, check_parcel};
-pub use receiving::{Receiving, ReceivingStep};
-pub use sending::{Sending, SendingStep};
+pub use receiving::Receiving;
+pub use sending::Sending;
+pub use steps::{ReceivingStep, SendingStep};
 
 /// How long the other side may take for its next message of an exchange. What takes longer is a guess.
 pub const CONFIRM_TIME: Duration = Duration::from_secs(30);

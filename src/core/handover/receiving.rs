@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::returning::{Left, Returning};
-use super::{CONFIRM_TIME, HUB_TIME, check_parcel};
-use crate::core::exchange::{Binding, Channel, ConfirmedTypist, Resumption, Share, Typist};
+use super::{CONFIRM_TIME, HUB_TIME, ReceivingStep, check_parcel};
+use crate::core::exchange::{Binding, Channel, ConfirmedTypist, Resumption, Typist};
 use crate::core::secrets::Secrets;
 use crate::core::time::Time;
 use crate::protocol::limits::KNOCK_TIME;
@@ -22,31 +22,6 @@ const TRIED_FOR: Duration = Duration::from_secs(20);
 
 /// The pause before the next try, unless the hub names another one.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// What is to be done for a receiver.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ReceivingStep {
-    /// Knock, with this share or, if it was right before, with none.
-    Knock(Option<Share>),
-    /// Say this in a conversation.
-    Say(u64, Vec<u8>),
-    /// End a conversation.
-    HangUp(u64),
-    /// Keep this until everything is here.
-    Keep(Box<Ticket>),
-    /// Drop what was kept: it is of no use any more.
-    Forget,
-    /// The code was right: the holder of this key sends this.
-    Found(Box<Parcel>, PublicKey),
-    /// The sender is at this address now, as the hub sees it. It serves the parcel from there.
-    At(IpAddr),
-    /// The sender has ended before everything was here.
-    Gone,
-    /// Everything is here, and the sender knows it, or cannot be told.
-    Told,
-    /// The parcel cannot be had.
-    Failed(Failure),
-}
 
 /// The receiver of one parcel, until it knows the parcel and after. See the [module](super).
 #[derive(Debug)]

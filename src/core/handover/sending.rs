@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::CONFIRM_TIME;
+use super::{CONFIRM_TIME, SendingStep};
 use crate::core::exchange::{Binding, Channel, Life, Maker, Over, Resumption, ReturnNonce, Unready};
 use crate::core::secrets::Secrets;
 use crate::core::time::Time;
@@ -13,41 +13,6 @@ use crate::protocol::{Code, ErrorCode, Failure, PublicKey};
 
 /// Receivers that wait until an exchange with another one is over.
 const WAITING: usize = 16;
-
-/// What is to be done for a sender.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SendingStep {
-    /// Say this in a conversation.
-    Say(u64, Vec<u8>),
-    /// Let the other side of a conversation meet us, and the holder of this key fetch the parcel: the receiver of this
-    /// number, from 1.
-    Admit {
-        /// The conversation.
-        conversation: u64,
-        /// The receiver's key.
-        key: PublicKey,
-        /// Which of those who may have it, from 1.
-        receiver: u64,
-        /// Whether they come back.
-        again: bool,
-    },
-    /// A receiver has everything.
-    Delivered {
-        /// The receiver's key.
-        key: PublicKey,
-        /// Which of those who may have it, from 1.
-        receiver: u64,
-        /// How many more may have it.
-        left: u64,
-    },
-    /// End a conversation.
-    HangUp {
-        /// The conversation.
-        conversation: u64,
-        /// Whether the other side has guessed at the code.
-        guessed: bool,
-    },
-}
 
 /// The sender of one parcel. See the [module](super).
 #[derive(Debug)]

@@ -12,7 +12,8 @@
 //!   first yes, and until every other place has answered or had its time.
 //! - Then exactly one hub has the number, and is the one; or several say so, and none is. If there are more places than
 //!   [`MOST_PLACES`], not all can be asked, and none is the one either: somebody may hide the right one in a crowd.
-//! - Without any yes the search ends [`LOOK_TIME`] after the start. What is announced later is not asked any more.
+//! - Without any yes the search ends [`LOOK_TIME`] after the start, or when the last question is over. What is announced
+//!   later is not asked any more, so that nobody draws a search out: it takes 15 s at most.
 //!
 //! The drain contract is that of [`crate::core`]. The driver listens, and asks.
 

@@ -77,6 +77,9 @@ pub enum PeerEvent {
         /// The reason, in words.
         reason: String,
     },
+    /// The person of this name cannot be reached where they were when they were dialled: where does the hub know them to
+    /// be by now? [`Peers::found`](super::Peers::found) takes the answer.
+    Sought(String),
     /// The person of this name does not answer. The hub should probe them.
     Doubted(String),
 }

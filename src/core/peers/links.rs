@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::link_end::LinkEnd;
 use super::receipts::{LATE, Receipts, UnreadText, not_read, too_late};
 use super::timers::Timer;
-use super::{MEETING, Name, PeerConn, PeerEvent, PeerOutput, Peers, Person};
+use super::{Name, PeerConn, PeerEvent, PeerOutput, Peers, Person};
 use crate::core::link::Link;
 use crate::core::time::Time;
 use crate::protocol::limits::{MESSAGE_BYTES, PRIVATE_WINDOW};
@@ -24,6 +24,8 @@ pub(super) struct PeerLink {
     /// The way that the connection takes, once it is made.
     pub(super) route: Route,
     pub(super) stage: LinkStage,
+    /// How often the person was dialled.
+    pub(super) dials: u8,
     /// Texts, and requests for the link itself, that wait to be sent.
     pub(super) queue: VecDeque<QueuedText>,
     /// Sent texts that the other side's machine has not acknowledged.
@@ -45,6 +47,8 @@ pub(super) enum LinkStage {
     Dialling { until: Time },
     /// The connection is made, and the hello was sent.
     Greeting { until: Time },
+    /// It was in vain, for this reason. The hub is asked whether the person is somewhere else by now.
+    Seeking { until: Time, failure: Failure },
     /// The link carries frames.
     Open(Box<Link>),
 }
@@ -74,6 +78,7 @@ impl PeerLink {
             conn,
             route: Route::Direct,
             stage,
+            dials: 0,
             queue: VecDeque::new(),
             sent: VecDeque::new(),
             sent_bytes: 0,
@@ -85,6 +90,11 @@ impl PeerLink {
         }
     }
 
+    /// Whether the person was dialled in vain, and is looked for.
+    pub(super) fn is_sought(&self) -> bool {
+        matches!(self.stage, LinkStage::Seeking { .. })
+    }
+
     pub(super) fn is_open(&self) -> bool {
         matches!(self.stage, LinkStage::Open(_))
     }
@@ -92,14 +102,16 @@ impl PeerLink {
     pub(super) fn poll(&mut self, now: Time) -> Option<PeerOutput> {
         match &mut self.stage {
             LinkStage::Open(link) => link.poll(now).map(|frame| PeerOutput::Send(self.conn, frame)),
-            LinkStage::Dialling { .. } | LinkStage::Greeting { .. } => None,
+            LinkStage::Dialling { .. } | LinkStage::Greeting { .. } | LinkStage::Seeking { .. } => None,
         }
     }
 
     /// The timers of this link, each with its deadline.
     pub(super) fn deadlines(&self, ack_timeout: Duration) -> [(Timer, Option<Time>); 5] {
         let (opening, sent, queued, receipts, link) = match &self.stage {
-            LinkStage::Dialling { until } | LinkStage::Greeting { until } => (Some(*until), None, None, None, None),
+            LinkStage::Dialling { until } | LinkStage::Greeting { until } | LinkStage::Seeking { until, .. } => {
+                (Some(*until), None, None, None, None)
+            }
             LinkStage::Open(link) => {
                 let sent = self.sent.front().map(|sent| sent.at + ack_timeout);
                 let queued = self.queue.front().map(|wanted| too_late(wanted.since));
@@ -118,32 +130,6 @@ impl PeerLink {
 }
 
 impl Peers {
-    pub(super) fn dialled(&mut self, number: u64, route: Route) {
-        let conn = PeerConn::Dialled(number);
-        let Some(me) = &self.me else { return };
-        let Some(link) = self.conns.get(&conn).and_then(|name| self.links.get_mut(name)) else { return };
-        if let LinkStage::Dialling { until } = link.stage {
-            link.stage = LinkStage::Greeting { until };
-            link.route = route;
-            self.out.push_back(PeerOutput::Say(conn, hello(me)));
-        }
-    }
-
-    /// The other side is met by way of the hub, which takes longer than dialling.
-    pub(super) fn meeting(&mut self, now: Time, number: u64) {
-        let Some(name) = self.conns.get(&PeerConn::Dialled(number)).cloned() else { return };
-        if let Some(LinkStage::Dialling { until }) = self.links.get_mut(&name).map(|link| &mut link.stage) {
-            *until = now + MEETING;
-            self.set_timers(&name);
-        }
-    }
-
-    pub(super) fn dial_failed(&mut self, now: Time, number: u64, failure: Failure) {
-        if let Some(name) = self.conns.get(&PeerConn::Dialled(number)).cloned() {
-            self.end_link(now, &name, LinkEnd::Unopened(failure));
-        }
-    }
-
     pub(super) fn broken(&mut self, now: Time, conn: PeerConn, reason: String) {
         if let PeerConn::Accepted(number) = conn {
             self.pending.remove(&number);
@@ -151,14 +137,14 @@ impl Peers {
         }
         let Some(name) = self.conns.get(&conn).cloned() else { return };
         let Some(link) = self.links.get(&name) else { return };
-        let end = match link.stage {
-            LinkStage::Open(_) => LinkEnd::Broken(reason),
+        match link.stage {
+            LinkStage::Open(_) => self.end_link(now, &name, LinkEnd::Broken(reason)),
             LinkStage::Dialling { .. } | LinkStage::Greeting { .. } => {
                 let message = format!("{} has broken off the direct connection: {reason}.", link.person.name);
-                LinkEnd::Unopened(unreachable(message))
+                self.unopened(now, &name, unreachable(message));
             }
-        };
-        self.end_link(now, &name, end);
+            LinkStage::Seeking { .. } => {}
+        }
     }
 
     pub(super) fn link_line(&mut self, now: Time, conn: PeerConn, line: &[u8]) {
@@ -166,7 +152,7 @@ impl Peers {
         let Some(name) = self.conns.get(&conn).cloned() else { return };
         let Some(link) = self.links.get(&name) else { return };
         let end = match link.stage {
-            LinkStage::Dialling { .. } => None,
+            LinkStage::Dialling { .. } | LinkStage::Seeking { .. } => None,
             LinkStage::Greeting { .. } => self.greeted(now, &name, line).err(),
             LinkStage::Open(_) => self.frame(now, &name, line).err(),
         };
@@ -318,9 +304,10 @@ impl Peers {
         }
         let end = match &mut link.stage {
             LinkStage::Dialling { .. } | LinkStage::Greeting { .. } => {
-                let message = format!("{} does not answer on a direct connection.", link.person.name);
-                Some(LinkEnd::Unopened(unreachable(message)))
+                let message = format!("{peer} does not answer on a direct connection.");
+                return self.unopened(now, name, unreachable(message));
             }
+            LinkStage::Seeking { failure, .. } => Some(LinkEnd::Unopened(failure.clone())),
             LinkStage::Open(carrier) => {
                 let lost = carrier.tick(now).is_err();
                 let overdue = link.sent.front().is_some_and(|sent| sent.at + ack_timeout <= now);

@@ -17,6 +17,7 @@
 //! requests as calls; [`PeerOutput`] comes out for the driver, and [`PeerEvent`] for the session. Each person is looked
 //! up in the roster that the caller passes.
 
+mod dialling;
 mod events;
 mod link_end;
 mod links;
@@ -38,14 +39,10 @@ use crate::protocol::wire::Frame;
 use crate::protocol::{ErrorCode, Failure, PublicKey, Route, Timestamp};
 pub use events::PeerEvent;
 use link_end::LinkEnd;
-use links::{LinkStage, PeerLink, QueuedText};
+use links::{PeerLink, QueuedText};
 use pending::PendingConnection;
 pub use receipts::not_read;
 use timers::Timer;
-
-/// Added to `ack_timeout` for opening a link: a handshake takes several round trips, and where UDP does not pass, TCP
-/// is tried after a while.
-const OPENING: Duration = Duration::from_millis(500);
 
 /// The same, where the hub must bring both sides together first.
 const MEETING: Duration = Duration::from_secs(8);
@@ -195,7 +192,8 @@ impl Peers {
         self.me = None;
     }
 
-    /// Handles a change of the roster. Pending connections whose names are in it now are recognised. A link ends if the
+    /// Handles a change of the roster. Pending connections whose names are in it now are recognised. Who is being dialled
+    /// and turns out to be somewhere else is dialled there. An open link ends if the
     /// other person's name now belongs to another key, or to a newer run of their client (a larger roster number).
     pub fn roster_changed(&mut self, now: Time, roster: RosterLookup<'_>) {
         let waiting: Vec<u64> = self.pending.keys().copied().collect();
@@ -205,6 +203,10 @@ impl Peers {
         let names: Vec<NameKey> = self.links.keys().cloned().collect();
         for name in names {
             let (Some(link), Some(person)) = (self.links.get_mut(&name), roster(&name)) else { continue };
+            if !link.is_open() {
+                self.is_at(now, &name, person);
+                continue;
+            }
             let number = *link.number.get_or_insert(person.number);
             if person.number > number || person.key != link.person.key {
                 self.end_link(now, &name, LinkEnd::Left);
@@ -296,17 +298,6 @@ impl Peers {
         }
         self.pump(now, &name);
         Ok(ticket)
-    }
-
-    fn dial(&mut self, now: Time, name: &NameKey, person: Person) {
-        let number = self.next_dial;
-        self.next_dial += 1;
-        let conn = PeerConn::Dialled(number);
-        self.out.push_back(PeerOutput::Dial(number, person.clone()));
-        let until = now + self.config.ack_timeout + OPENING;
-        self.conns.insert(conn, name.to_owned());
-        self.links.insert(name.to_owned(), PeerLink::new(person, conn, LinkStage::Dialling { until }));
-        self.set_timers(name);
     }
 
     /// Closes the link with this person, and tells them. Returns whether it was open.

@@ -100,8 +100,8 @@ impl Peers {
         match self.links.get_mut(&name) {
             None if full => self.turn_away(conn),
             None => self.take_in(now, conn, person, VecDeque::new()),
-            // Both sides have dialled, and theirs is the connection that counts.
-            Some(link) if !link.is_open() && name < me.name_key => {
+            // Both sides have dialled, and theirs is the connection that counts; or ours was in vain.
+            Some(link) if !link.is_open() && (name < me.name_key || link.is_sought()) => {
                 let queue = std::mem::take(&mut link.queue);
                 let own = link.conn;
                 self.links.remove(&name);

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::punching::Punching;
 use super::surroundings::Surroundings;
@@ -9,6 +10,9 @@ use super::{Bound, Greeter, Line, Met, Places, Tokens};
 use crate::core::time::Time;
 use crate::protocol::Route;
 use crate::protocol::limits::MEETING_TIME;
+
+/// How long we stay when the half has ended unused: the other side is done, or the hub is gone.
+const UNUSED: Duration = Duration::from_secs(1);
 
 /// What happens to whoever was asked.
 #[derive(Debug, Clone)]
@@ -23,6 +27,10 @@ pub enum AnsweringInput {
     Came(Line, SocketAddr),
     /// A line that we dialled does not stand.
     Failed(Line),
+    /// The peer has proved its key on a line that is served.
+    Proved(Line),
+    /// A line that was to be served has ended before that.
+    Ended(Line),
     /// It is the time that [`Answering::next_timeout`] gave.
     Tick,
 }
@@ -58,7 +66,7 @@ pub struct Answering {
 }
 
 impl Answering {
-    /// We come, for at most [`MEETING_TIME`].
+    /// We come, for at most [`MEETING_TIME`], and until a connection that does not go through the hub is in use.
     pub fn new(now: Time, met: Met, seed: u64) -> Self {
         let out = VecDeque::from([AnsweringOutput::Bind(met.tokens.clone())]);
         let (places, punching) = (Places::default(), Punching::new(seed));
@@ -89,7 +97,10 @@ impl Answering {
                 self.serve(line);
             }
             AnsweringInput::Failed(line) => self.punching.failed(now, line),
-            AnsweringInput::Tick => {}
+            // Nothing better comes, unless through the hub.
+            AnsweringInput::Proved(line) if self.punching.route(line).is_some() => return self.end(),
+            AnsweringInput::Ended(Line::Half) => self.ends = self.ends.min(now + UNUSED),
+            AnsweringInput::Proved(_) | AnsweringInput::Ended(_) | AnsweringInput::Tick => {}
         }
         if now >= self.ends {
             return self.end();

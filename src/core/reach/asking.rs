@@ -18,7 +18,7 @@ const RELAY_AFTER: Duration = Duration::from_millis(100);
 /// How long the other side may take to come to the meeting.
 const COMING: Duration = Duration::from_secs(4);
 /// How long the hub may take to answer.
-const ANSWER: Duration = Duration::from_secs(5);
+pub const ANSWER: Duration = Duration::from_secs(5);
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

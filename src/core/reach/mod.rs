@@ -28,7 +28,7 @@ mod tests;
 use std::net::SocketAddr;
 
 pub use answering::{Answering, AnsweringInput, AnsweringOutput};
-pub use asking::{Asking, AskingInput, AskingOutput, Wanted};
+pub use asking::{ANSWER, Asking, AskingInput, AskingOutput, Wanted};
 pub use surroundings::{Interface, Place, Surroundings};
 
 use crate::protocol::{ErrorCode, Failure};

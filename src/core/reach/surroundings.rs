@@ -38,24 +38,37 @@ enum Scope {
 
 impl Surroundings {
     /// The addresses at which others in the same network may reach a port of this machine; at most
-    /// [`MEETING_PLACES`].
+    /// [`MEETING_PLACES`]. Those of networks that lead somewhere come first: containers have networks, too.
     pub fn own_places(&self, port: u16) -> Vec<SocketAddr> {
-        let ours = self.interfaces.iter().map(|interface| interface.address.to_canonical());
-        let told = ours.filter(|address| self.is_dialled(*address, true));
+        let mut ours: Vec<&Interface> = self.interfaces.iter().collect();
+        let leads_out = |interface: &Interface| {
+            let routed = self.gateways.iter().any(|gateway| same_network(interface, gateway.to_canonical()));
+            routed || scope(interface.address.to_canonical()) != Some(Scope::Private)
+        };
+        ours.sort_by_key(|interface| !leads_out(interface));
+        let told = ours.into_iter().map(|interface| interface.address.to_canonical());
+        let told = told.filter(|address| self.is_dialled(*address, true));
         told.take(MEETING_PLACES).map(|address| SocketAddr::new(address, port)).collect()
     }
 
     /// Those of the named addresses that this machine dials: `outer` as the hub says it saw them, `inner` as the other
-    /// side says it has them. At most [`MEETING_PLACES`], the inner ones first.
+    /// side says it has them. At most [`MEETING_PLACES`], the inner ones first, which leave room for the outer ones: many
+    /// machines have the same networks inside.
     pub fn places(&self, outer: &[SocketAddr], inner: &[SocketAddr]) -> Vec<Place> {
+        let canonical = |at: &SocketAddr| SocketAddr::new(at.ip().to_canonical(), at.port());
+        let outer = outer.iter().filter(|place| self.may_dial_outer(place)).map(canonical);
+        // One for each family of addresses.
+        let outer: Vec<SocketAddr> = outer.take(MEETING_PLACES / 2).collect();
         let mut places: Vec<Place> = Vec::new();
-        let inner = inner.iter().filter(|place| self.may_dial_inner(place)).map(|at| Place { at: *at, inner: true });
-        let outer = outer.iter().filter(|place| self.may_dial_outer(place));
-        let outer = outer.map(|at| Place { at: *at, inner: self.is_near(at.ip()) });
-        for place in inner.chain(outer) {
-            let at = SocketAddr::new(place.at.ip().to_canonical(), place.at.port());
-            if places.len() < MEETING_PLACES && places.iter().all(|known| known.at != at) {
-                places.push(Place { at, ..place });
+        for at in inner.iter().filter(|place| self.may_dial_inner(place)).map(canonical) {
+            let known = outer.contains(&at) || places.iter().any(|known| known.at == at);
+            if !known && places.len() < MEETING_PLACES - outer.len() {
+                places.push(Place { at, inner: true });
+            }
+        }
+        for at in outer {
+            if places.iter().all(|known| known.at != at) {
+                places.push(Place { at, inner: self.is_near(at.ip()) });
             }
         }
         places
@@ -116,7 +129,8 @@ pub struct Place {
     pub inner: bool,
 }
 
-/// How far an address reaches; `None` for one at which nobody is: unspecified, multicast, broadcast or link-local.
+/// How far an address reaches; `None` for one at which nobody is: unspecified, multicast, broadcast or link-local, or at
+/// which somebody of IPv4 is.
 fn scope(address: IpAddr) -> Option<Scope> {
     match address {
         IpAddr::V4(v4) => scope_v4(v4),
@@ -141,17 +155,20 @@ fn scope_v4(address: Ipv4Addr) -> Option<Scope> {
 }
 
 fn scope_v6(address: Ipv6Addr) -> Option<Scope> {
-    if address.is_unspecified() || address.is_multicast() || address.is_unicast_link_local() {
-        return None;
+    // Of all others, only 2000::/3 is given out (RFC 4291).
+    match address.segments()[0] {
+        _ if address.is_loopback() => Some(Scope::Loopback),
+        _ if address.is_unique_local() => Some(Scope::Private),
+        0x2000..0x4000 => Some(Scope::Global),
+        _ => None,
     }
-    Some(match address {
-        _ if address.is_loopback() => Scope::Loopback,
-        _ if address.is_unique_local() => Scope::Private,
-        _ => Scope::Global,
-    })
 }
 
 fn same_network(interface: &Interface, address: IpAddr) -> bool {
+    // Without a prefix it is in no network, and not in all of them.
+    if interface.prefix == 0 {
+        return false;
+    }
     match (interface.address.to_canonical(), address) {
         (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
             let shift = 32_u32.saturating_sub(interface.prefix.into());

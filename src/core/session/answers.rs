@@ -41,11 +41,11 @@ impl Session {
             let keys = self.replica.meet(&introduced.client);
             self.people_changed(now, std::slice::from_ref(&introduced.client), keys);
         } else if let Event::Meeting(met) = event {
-            self.cx.output(Output::Meeting(MeetingNews::Met(met)));
+            self.meetings.told(&mut self.cx, MeetingNews::Met(met));
         } else if let Event::MeetingPlaces(places) = event {
-            self.cx.output(Output::Meeting(MeetingNews::Places(places)));
+            self.meetings.told(&mut self.cx, MeetingNews::Places(places));
         } else if let Event::MeetingRefused(refused) = event {
-            self.cx.output(Output::Meeting(MeetingNews::Refused(refused)));
+            self.meetings.told(&mut self.cx, MeetingNews::Refused(refused));
         } else {
             self.told_of_messages(now, event);
         }
@@ -155,6 +155,7 @@ impl Session {
                 self.entered(&welcome);
                 self.cx.tell(now, welcome);
                 self.set_peers();
+                self.meetings.hub_is_back(now, &mut self.cx, true);
                 self.ask_again(now);
             }
             // The user can still log in.
@@ -194,6 +195,7 @@ impl Session {
                 self.cx.tell(now, event::OfferChanged { offers: Vec::new(), withdrawn: files, revision });
             }
             (Origin::Change, event) => self.cx.tell(now, event::Error::from(refusal(event))),
+            (Origin::Seek(name), _) => self.privates.sought(now, &mut self.cx, &mut self.inbox, &self.replica, &name),
             (Origin::Forgotten, _) => {}
             (Origin::User(pending), event) => self.user_answered(now, *pending, event),
             (Origin::Enter | Origin::Return, _) => {}

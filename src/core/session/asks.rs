@@ -31,6 +31,8 @@ pub(super) enum Origin {
     Change,
     /// A push, by the number of its transfer.
     Push(u64),
+    /// Where somebody is by now whom we could not reach where they were.
+    Seek(NameKey),
     /// Something whose answer is ignored.
     Forgotten,
     /// Our deregistration at the end of the session.
@@ -42,7 +44,8 @@ impl Origin {
     fn outlives_the_hub(&self) -> bool {
         match self {
             Self::User(_) | Self::Page(_) | Self::Offer(_) | Self::Change | Self::Push(_) => true,
-            Self::Enter | Self::Return | Self::OfferAgain | Self::Goodbye | Self::Forgotten => false,
+            Self::Enter | Self::Return | Self::OfferAgain | Self::Goodbye => false,
+            Self::Seek(_) | Self::Forgotten => false,
         }
     }
 
@@ -53,7 +56,7 @@ impl Origin {
             Self::Page(so_far) => Some(&so_far.pending),
             Self::Offer(publishing) => Some(&publishing.pending),
             Self::Enter | Self::Return | Self::OfferAgain | Self::Goodbye => None,
-            Self::Change | Self::Push(_) | Self::Forgotten => None,
+            Self::Change | Self::Push(_) | Self::Seek(_) | Self::Forgotten => None,
         }
     }
 
@@ -64,7 +67,7 @@ impl Origin {
             Self::Page(so_far) => Some(&mut so_far.pending),
             Self::Offer(publishing) => Some(&mut publishing.pending),
             Self::Enter | Self::Return | Self::OfferAgain | Self::Goodbye => None,
-            Self::Change | Self::Push(_) | Self::Forgotten => None,
+            Self::Change | Self::Push(_) | Self::Seek(_) | Self::Forgotten => None,
         }
     }
 
@@ -75,7 +78,7 @@ impl Origin {
             Self::Page(so_far) => Some(so_far.pending),
             Self::Offer(publishing) => Some(publishing.pending),
             Self::Enter | Self::Return | Self::OfferAgain | Self::Goodbye => None,
-            Self::Change | Self::Push(_) | Self::Forgotten => None,
+            Self::Change | Self::Push(_) | Self::Seek(_) | Self::Forgotten => None,
         }
     }
 
@@ -121,6 +124,7 @@ impl Origin {
         match self {
             Self::User(pending) => pending.may_be_passed(),
             Self::Page(so_far) => so_far.pending.may_be_passed(),
+            Self::Seek(_) => true,
             Self::Enter | Self::Return | Self::OfferAgain | Self::Goodbye => false,
             Self::Offer(_) | Self::Change | Self::Push(_) | Self::Forgotten => false,
         }
@@ -133,7 +137,7 @@ impl Origin {
             Self::Page(so_far) => so_far.pending.answer_room(),
             Self::Offer(_) => ANSWER_LARGE,
             Self::Enter | Self::Return | Self::OfferAgain | Self::Change => 0,
-            Self::Push(_) | Self::Forgotten | Self::Goodbye => 0,
+            Self::Push(_) | Self::Seek(_) | Self::Forgotten | Self::Goodbye => 0,
         }
     }
 
@@ -143,7 +147,7 @@ impl Origin {
             Self::User(pending) => pending.bytes,
             Self::Page(so_far) => so_far.pending.bytes,
             Self::Offer(_) | Self::Enter | Self::Return | Self::OfferAgain => 0,
-            Self::Change | Self::Push(_) | Self::Forgotten | Self::Goodbye => 0,
+            Self::Change | Self::Push(_) | Self::Seek(_) | Self::Forgotten | Self::Goodbye => 0,
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn is_paged(origin: &Origin, replica: &Replica) -> bool {
             lists || matches!(&pending.request, Request::Who(who) if who.since.is_none() && !replica.follows_roster())
         }
         Origin::Enter | Origin::Return | Origin::OfferAgain | Origin::Offer(_) => false,
-        Origin::Change | Origin::Push(_) | Origin::Forgotten | Origin::Goodbye => false,
+        Origin::Change | Origin::Push(_) | Origin::Seek(_) | Origin::Forgotten | Origin::Goodbye => false,
     }
 }
 

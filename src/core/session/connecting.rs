@@ -118,6 +118,9 @@ impl Session {
             Some(lost) if !fresh => {
                 self.parcels.hub_is_back(now);
                 self.cx.tell(now, event::HubBack { resumed: true, away: (now - lost.since).as_millis() as u64 });
+                if !self.cx.uplink.is_entering() {
+                    self.meetings.hub_is_back(now, &mut self.cx, false);
+                }
             }
             lost => self.enter(now, lost),
         }

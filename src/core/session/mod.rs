@@ -60,6 +60,7 @@ use context::Context;
 use ending::Ending;
 use inbox::Inbox;
 pub use inbox::{is_private, number_of};
+use meetings::Meetings;
 pub use notes::{FilesChanged, Hashed, MeetingNews, Offering, UploadNote};
 use offers::Offers;
 use parcels::Parcels;
@@ -69,7 +70,9 @@ use queue::Queue;
 pub use replica::Replica;
 use timers::Timer;
 use transfers::Transfers;
-pub use words::{AcceptFrom, Chance, DownloadConfig, Entry, Input, Output, SessionConfig, SessionTimeouts};
+pub use words::{
+    AcceptFrom, Chance, DownloadConfig, Entry, Input, Output, ParcelInput, ParcelOutput, SessionConfig, SessionTimeouts,
+};
 
 /// The client's machine. See the [module](self).
 pub struct Session {
@@ -82,6 +85,7 @@ pub struct Session {
     inbox: Inbox,
     parcels: Parcels,
     privates: Privates,
+    meetings: Meetings,
     replica: Replica,
     ending: Ending,
     timers: Timers<Timer>,
@@ -98,6 +102,7 @@ impl Session {
             inbox: Inbox::default(),
             parcels: Parcels::new(config.key, config.chance.secrets),
             privates: Privates::new(config.link, config.epoch),
+            meetings: Meetings::default(),
             replica: Replica::new(config.follow),
             ending: Ending::default(),
             timers: Timers::default(),
@@ -141,6 +146,7 @@ impl Session {
             Input::EndOfInput => self.end_of_input(now),
             Input::Interrupt(code) => self.interrupt(now, code),
             Input::Invited(secret) => self.cx.config.invite = Some(secret),
+            Input::AddressChanged => cx.uplink.probe(now),
             Input::Connected => self.connected(now),
             Input::ConnectFailed(failure) => self.connect_failed(now, failure),
             Input::HubLine(line) => self.hub_line(now, line),
@@ -164,14 +170,9 @@ impl Session {
             Input::PrivatesWritten(count) => self.privates.written(now, count),
             Input::PrivateLost(from) => self.privates.lost(now, cx, &mut self.inbox, from),
             Input::Peer(input) => self.privates.handle(now, cx, &mut self.inbox, &self.replica, input),
-            Input::Meet(meet) => meetings::meet(now, cx, &self.parcels, meet),
+            Input::Meet(meet) => self.meetings.meet(now, cx, &self.parcels, meet),
             Input::MeetAt(places) => meetings::meet_at(now, cx, &self.parcels, places),
-            Input::ParcelPrepared(parcel, result) => {
-                self.parcels.prepared(now, cx, &mut self.transfers, parcel, result)
-            }
-            Input::ParcelHashing(parcel, progress) => self.parcels.hashing(now, cx, parcel, progress),
-            Input::Listed(task, result) => self.parcels.listed(now, cx, &mut self.transfers, task, result),
-            Input::TicketFound(task, ticket) => self.parcels.ticket_found(now, cx, &mut self.transfers, task, ticket),
+            Input::Parcel(input) => self.parcels.handle(now, cx, &mut self.transfers, input),
             Input::Tick => {}
         }
     }

@@ -1,7 +1,7 @@
 //! The descriptions of files and uploads that session and driver exchange.
 
 use crate::protocol::types::Skipped;
-use crate::protocol::{Content, ContentHash, Failure, event};
+use crate::protocol::{Content, ContentHash, Failure, Route, event};
 
 /// Files that the driver must hash, and then serve to everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,11 @@ pub enum UploadNote {
         size: u64,
         /// The hash of the content.
         hash: ContentHash,
+        /// The way that the peer's connection takes.
+        route: Route,
     },
+    /// The best way that a connection of it takes is another one now.
+    Way(Route),
     /// This many bytes have been sent.
     Progress(u64),
     /// The peer has everything that it wanted; this many bytes were sent.

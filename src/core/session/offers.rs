@@ -124,7 +124,7 @@ impl Offers {
             }
             Origin::Change => (0, publish.iter().any(|content| self.is_kept(&content.file))),
             Origin::Enter | Origin::Return | Origin::OfferAgain | Origin::User(_) | Origin::Page(_) => (0, false),
-            Origin::Push(_) | Origin::Forgotten | Origin::Goodbye => (0, false),
+            Origin::Push(_) | Origin::Seek(_) | Origin::Forgotten | Origin::Goodbye => (0, false),
         };
         cx.uplink.ask_once_in(now, |id| Ask::Publish(Publish { id, publish, more, keep }), origin);
     }

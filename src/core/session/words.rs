@@ -151,6 +151,8 @@ pub enum Input<'a> {
     Interrupt(u8),
     /// The address under which we reach the hub, and the key that it has proved.
     HubAt(IpAddr, PublicKey),
+    /// Our own address has changed: the hub is to see at once from where we come now.
+    AddressChanged,
     /// A connection to the hub is open.
     Connected,
     /// The connection could not be made.
@@ -193,14 +195,8 @@ pub enum Input<'a> {
     Meet(Meet),
     /// Where we can be reached at a meeting.
     MeetAt(MeetAt),
-    /// The files of the parcel with this number are hashed; nobody can fetch them yet.
-    ParcelPrepared(u64, Result<Parcel, Failure>),
-    /// Progress of hashing the files of the parcel with this number.
-    ParcelHashing(u64, event::OfferProgress),
-    /// The listing of a parcel that the task of this number has fetched: its files.
-    Listed(u64, Result<Vec<Content>, Failure>),
-    /// What this machine has kept of a code, for the task of this number.
-    TicketFound(u64, Option<Box<Ticket>>),
+    /// An input about a parcel.
+    Parcel(ParcelInput),
     /// A timer is due.
     Tick,
 }
@@ -270,8 +266,32 @@ pub enum Output {
     Peer(PeerOutput),
     /// What the hub says of a meeting.
     Meeting(MeetingNews),
-    /// Hash the files and folders of the parcel with this number; `ParcelPrepared` answers.
-    PrepareParcel {
+    /// An output about a parcel.
+    Parcel(ParcelOutput),
+    /// Tell the user, but not on standard output, that the end waits for standard output to be read.
+    Unread,
+    /// End the program with this exit code.
+    End(u8),
+}
+
+/// The inputs about parcels.
+#[derive(Debug)]
+pub enum ParcelInput {
+    /// The files of the parcel with this number are hashed; nobody can fetch them yet.
+    Prepared(u64, Result<Parcel, Failure>),
+    /// Progress of hashing the files of the parcel with this number.
+    Hashing(u64, event::OfferProgress),
+    /// The listing of a parcel that the task of this number has fetched: its files.
+    Listed(u64, Result<Vec<Content>, Failure>),
+    /// What this machine has kept of a code, for the task of this number.
+    TicketFound(u64, Option<Box<Ticket>>),
+}
+
+/// The outputs about parcels.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParcelOutput {
+    /// Hash the files and folders of the parcel with this number; `Prepared` answers.
+    Prepare {
         /// Its number.
         parcel: u64,
         /// Absolute paths, or relative to where the program runs.
@@ -280,9 +300,9 @@ pub enum Output {
         stream: bool,
     },
     /// Let the holder of this key fetch the parcel with this number, under this name.
-    ServeParcel(u64, PublicKey, String),
+    Serve(u64, PublicKey, String),
     /// Nobody may fetch the parcel with this number any more.
-    DropParcel(u64),
+    Drop(u64),
     /// Fetch the listing of a parcel, as the task of this number; `Listed` answers.
     FetchListing(u64, Arc<FetchPlan>),
     /// Look for what this machine has kept of a code, as the task of this number; `TicketFound` answers.
@@ -291,8 +311,4 @@ pub enum Output {
     KeepTicket(Box<Ticket>),
     /// Drop what was kept of a code.
     DropTicket(Code),
-    /// Tell the user, but not on standard output, that the end waits for standard output to be read.
-    Unread,
-    /// End the program with this exit code.
-    End(u8),
 }

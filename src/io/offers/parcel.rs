@@ -132,6 +132,7 @@ fn locate(given: &str) -> Result<Named, Failure> {
     let missing = |e: io::Error| match e.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             Failure::new(ErrorCode::NoSuchFile, format!("There is no file or folder {given}."))
+                .hint("Names are relative to where potluck was started.")
         }
         _ => Failure::new(ErrorCode::NotReadable, format!("{given} cannot be read: {}.", cause::of_io(&e))),
     };

@@ -93,26 +93,18 @@ pub(super) fn run_lane(driver: &Driver<'_>, dial: Dial, hangup: Hangup) {
 
 fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop> {
     let local = driver.fetcher.local;
-    let (mut reached, better) = match local.pool.take(&to.key) {
-        Some(reached) => (reached, None),
+    let kept = local.pool.take(&to.key);
+    let was_kept = kept.is_some();
+    let (mut reached, better) = match kept {
+        Some(reached) => {
+            driver.report(Input::Kept(to.lane));
+            (reached, None)
+        }
         None => reach(to, driver.content_of(to.job), local, &hangup).map_err(not_dialled)?,
     };
     reached.stream.set_hangup(hangup);
     reached.stream.set_patience(PATIENCE);
-    let (mut work, token) = match to.job {
-        Job::Files => {
-            let writer = driver.writer().ok_or_else(|| fatal(ErrorCode::Internal.into()))?;
-            (Work::Files(writer), driver.fetcher.token.clone())
-        }
-        Job::Chunks(file) => {
-            let incoming = driver.incoming(file).ok_or(Stop::Told)?;
-            let token = match driver.plan.is_folder() {
-                true => token_of(&driver.fetcher.token, file),
-                false => driver.fetcher.token.clone(),
-            };
-            (Work::Chunks(incoming), token)
-        }
-    };
+    let (mut work, token) = work_of(driver, to.job)?;
     if let Some(down) = local.rates.down.clone() {
         reached.stream.limits.receive_at(down, to_line(&DataRequest::Wait { transfer: token.clone() }), KEEP_ALIVE);
     }
@@ -148,8 +140,31 @@ fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop
             connection.part_in_peace();
             Ok(())
         }
+        Err(Stop::Told) if was_kept => {
+            // Nothing came over it, so nothing will come over the others.
+            local.pool.forget(&to.key);
+            Err(Stop::Told)
+        }
         other => other,
     }
+}
+
+/// What a lane fetches for a job, and the token under which its source knows that.
+fn work_of<'d>(driver: &Driver<'d>, job: Job) -> Result<(Work<'d>, String), Stop> {
+    Ok(match job {
+        Job::Files => {
+            let writer = driver.writer().ok_or_else(|| fatal(ErrorCode::Internal.into()))?;
+            (Work::Files(writer), driver.fetcher.token.clone())
+        }
+        Job::Chunks(file) => {
+            let incoming = driver.incoming(file).ok_or(Stop::Told)?;
+            let token = match driver.plan.is_folder() {
+                true => token_of(&driver.fetcher.token, file),
+                false => driver.fetcher.token.clone(),
+            };
+            (Work::Chunks(incoming), token)
+        }
+    })
 }
 
 /// What a lane fetches, and where that goes.

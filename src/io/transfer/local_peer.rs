@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::dialled::Dialled;
 use super::pool::Pool;
 use super::token_bucket::Rates;
+use crate::core::fetch::Input;
 use crate::core::flow::TRIAL;
 use crate::io::net::identity::Identity;
 use crate::io::net::reach::Reacher;
@@ -52,6 +53,11 @@ impl LocalPeer {
     pub fn new(identity: Identity) -> Self {
         let (rates, dialled, pool) = (Rates::default(), Dialled::default(), Arc::default());
         Self { identity, rates, trial: TRIAL, dialled, pool, reacher: None, call: None }
+    }
+
+    /// Our own network has changed: connections that were kept may be lost.
+    pub fn network_changed(&self) {
+        self.pool.heed(&Input::NetworkChanged);
     }
 
     /// The same peer, held to these rates.

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use super::service::Service;
 use super::socket::Broken;
 use super::stream::ServerStream;
-use super::uploads::{Part, What};
+use super::uploads::{Part, Via, What};
 use crate::io::content::check_target;
 use crate::io::content::stored_content::{OpenFile, StoredContent};
 use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, MAX_WHOLE, check_token, to_line};
-use crate::protocol::{ContentHash, ErrorCode, Failure, MAX_SIZE, PublicKey};
+use crate::protocol::{ContentHash, ErrorCode, Failure, MAX_SIZE, PublicKey, Route};
 
 /// How long to wait for the next request, and for the receiver to take a segment.
 const IDLE: Duration = Duration::from_secs(30);
@@ -40,6 +40,8 @@ struct ServedConnection<'a> {
     stream: ServerStream,
     slot: u64,
     peer: PublicKey,
+    /// The way that it takes.
+    route: Route,
     part: Option<Part>,
     /// How many uploads it took part in, since when.
     tokens: (Instant, u32),
@@ -52,13 +54,13 @@ struct ServedConnection<'a> {
 pub(super) fn serve(
     shared: &Service,
     mut stream: ServerStream,
-    (slot, peer): (u64, PublicKey),
+    (slot, peer, route): (u64, PublicKey, Route),
     welcome: Result<(), Failure>,
 ) {
     stream.set_patience(IDLE);
     let tokens = (Instant::now(), 0);
     let mut connection =
-        ServedConnection { shared, stream, slot, peer, part: None, tokens, open: None, buffer: Vec::new() };
+        ServedConnection { shared, stream, slot, peer, route, part: None, tokens, open: None, buffer: Vec::new() };
     let ended = welcome.map_err(End::Refused).and_then(|()| connection.answer_all());
     match ended {
         Ok(()) => connection.stream.finish(),
@@ -156,7 +158,8 @@ impl ServedConnection<'_> {
             if self.shared.uploads.was_ended(self.peer, token) {
                 return Err(End::Refused(ErrorCode::Interrupted.into()));
             }
-            let part = self.shared.uploads.join(self.peer, name, token, what(), self.stream.socket());
+            let via = Via { socket: self.stream.socket(), route: self.route };
+            let part = self.shared.uploads.join(self.peer, name, token, what(), via);
             // Whoever cancels it does not wait until what is being sent is gone.
             self.stream.set_cancel(part.cancel());
             self.part = Some(part);

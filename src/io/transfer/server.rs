@@ -12,8 +12,9 @@ use super::service::Service;
 use super::stream::ServerStream;
 use super::uploads::UploadNotify;
 use crate::io::content::store::ContentStore;
+use crate::io::net::reach::Served;
 use crate::io::os::cancel::Cancel;
-use crate::protocol::{ContentHash, PublicKey};
+use crate::protocol::{ContentHash, PublicKey, Route};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -114,10 +115,10 @@ impl Drop for DataServer {
 pub struct DataDoor(Arc<Service>);
 
 impl DataDoor {
-    /// Serves a connection, if whoever is at its other end proves this key.
-    pub fn admit(&self, tcp: TcpStream, peer: PublicKey) {
+    /// Serves a connection that takes this way, if whoever is at its other end proves this key.
+    pub fn admit(&self, tcp: TcpStream, peer: PublicKey, route: Route, served: Served) {
         if !self.0.stop.is_cancelled() {
-            admit(&self.0, Arc::new(tcp), Some(peer));
+            admit(&self.0, Arc::new(tcp), Some((peer, served)), route);
         }
     }
 
@@ -135,7 +136,7 @@ fn accept(service: &Arc<Service>, listener: &TcpListener) {
             return;
         }
         match accepted {
-            Ok((tcp, _)) => admit(service, Arc::new(tcp), None),
+            Ok((tcp, _)) => admit(service, Arc::new(tcp), None, Route::Direct),
             // A client that gave up meanwhile is no reason to wait; a lack of resources is.
             Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(_) => thread::sleep(EXHAUSTED),
@@ -143,8 +144,9 @@ fn accept(service: &Arc<Service>, listener: &TcpListener) {
     }
 }
 
-/// Gives a connection a slot and a thread. Only the holder of `expected` is served, if that is given.
-fn admit(service: &Arc<Service>, tcp: Arc<TcpStream>, expected: Option<PublicKey>) {
+/// Gives a connection a slot and a thread. Only the holder of the key in `expected` is served, if that is given, and it is
+/// told whether it is.
+fn admit(service: &Arc<Service>, tcp: Arc<TcpStream>, expected: Option<(PublicKey, Served)>, route: Route) {
     let slot = service.take_slot(&tcp);
     let shared = service.clone();
     let run = move || {
@@ -152,10 +154,11 @@ fn admit(service: &Arc<Service>, tcp: Arc<TcpStream>, expected: Option<PublicKey
         let deadline = Instant::now() + HANDSHAKE;
         let accepted = ServerStream::accept(tcp, shared.config.clone(), shared.stop.clone(), deadline);
         match accepted.map(|stream| (stream.peer_key(), stream)) {
-            Ok((Some(peer), mut stream)) if expected.is_none_or(|expected| expected == peer) => {
+            Ok((Some(peer), mut stream)) if expected.as_ref().is_none_or(|(expected, _)| *expected == peer) => {
+                expected.into_iter().for_each(|(_, served)| served.proved());
                 stream.limits.up.clone_from(&shared.up);
                 let welcome = shared.welcome(slot, peer);
-                serve(&shared, stream, (slot, peer), welcome);
+                serve(&shared, stream, (slot, peer, route), welcome);
             }
             Ok((Some(_) | None, _)) => {}
             Err(broken) => tracing::debug!(%broken, "data handshake"),

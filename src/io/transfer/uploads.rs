@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::io::os::cancel::Cancel;
-use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey};
+use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey, Route};
 
 /// How often progress is told at most.
 pub(super) const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -35,6 +35,15 @@ pub enum UploadEvent {
         size: u64,
         /// The content; of a folder, what the peer says.
         hash: ContentHash,
+        /// The way that the peer's connection takes.
+        route: Route,
+    },
+    /// The best way that a connection of it takes is another one now.
+    Way {
+        /// The number of the upload.
+        upload: u64,
+        /// The way.
+        route: Route,
     },
     /// So much of it was sent by now.
     Progress {
@@ -102,6 +111,8 @@ struct UploadState {
     told: Instant,
     failure: Option<Failure>,
     over: bool,
+    /// The ways of the connections that take part.
+    ways: Vec<Route>,
 }
 
 /// What is uploaded, as it is told.
@@ -111,10 +122,18 @@ pub(super) struct What {
     pub(super) hash: ContentHash,
 }
 
+/// A connection that takes part in an upload.
+#[derive(Clone, Copy)]
+pub(super) struct Via<'a> {
+    pub(super) socket: &'a Arc<TcpStream>,
+    pub(super) route: Route,
+}
+
 /// One connection's part in an upload. Dropping it ends the part.
 pub(super) struct Part {
     uploads: Arc<Uploads>,
     key: Key,
+    route: Route,
     upload: Arc<Upload>,
 }
 
@@ -130,7 +149,7 @@ impl Uploads {
         peer_name: &str,
         token: &str,
         what: What,
-        socket: &Arc<TcpStream>,
+        Via { socket, route }: Via<'_>,
     ) -> Part {
         let key = (peer, token.to_owned());
         let mut running = lock(&self.running);
@@ -139,11 +158,15 @@ impl Uploads {
             let (mut sockets, socket) = (lock(&upload.sockets), Arc::downgrade(socket));
             sockets.retain(|known| known.strong_count() > 0 && !known.ptr_eq(&socket));
             sockets.push(socket);
-            return Part { uploads: self.clone(), upload: upload.clone(), key };
+            drop(sockets);
+            let part = Part { uploads: self.clone(), upload: upload.clone(), key, route };
+            drop(running);
+            part.change_ways(|ways| ways.push(route));
+            return part;
         }
         let now = Instant::now();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let state = UploadState { bytes: 0, late: 0, told: now, failure: None, over: false };
+        let state = UploadState { bytes: 0, late: 0, told: now, failure: None, over: false, ways: vec![route] };
         let upload = Arc::new(Upload {
             number,
             cancel: self.stop.below(),
@@ -157,9 +180,9 @@ impl Uploads {
         drop(running);
         let What { file, size, hash } = what;
         let peer_name = peer_name.to_owned();
-        (self.notify)(UploadEvent::Started { upload: number, file, peer, peer_name, size, hash });
+        (self.notify)(UploadEvent::Started { upload: number, file, peer, peer_name, size, hash, route });
         drop(held);
-        Part { uploads: self.clone(), upload, key }
+        Part { uploads: self.clone(), upload, key, route }
     }
 
     /// Ends an upload, as soon as more of it would be sent.
@@ -248,6 +271,17 @@ impl Part {
         }
     }
 
+    /// Changes which ways the connections take, and tells if another one is the best of them now.
+    fn change_ways(&self, change: impl FnOnce(&mut Vec<Route>)) {
+        let mut state = lock(&self.upload.state);
+        let before = state.ways.iter().min().copied();
+        change(&mut state.ways);
+        let best = state.ways.iter().min().copied().filter(|best| Some(*best) != before && !state.over);
+        if let Some(route) = best {
+            (self.uploads.notify)(UploadEvent::Way { upload: self.upload.number, route });
+        }
+    }
+
     /// Something went wrong; it is told if the upload ends without success.
     pub(super) fn failed(&self, failure: Failure) {
         lock(&self.upload.state).failure.get_or_insert(failure);
@@ -267,7 +301,9 @@ impl Part {
 impl Drop for Part {
     fn drop(&mut self) {
         if !self.uploads.leave(&self.key, &self.upload) {
-            return;
+            return self.change_ways(|ways| {
+                ways.iter().position(|way| *way == self.route).map(|at| ways.swap_remove(at));
+            });
         }
         let mut state = lock(&self.upload.state);
         if !std::mem::replace(&mut state.over, true) {
@@ -280,4 +316,36 @@ impl Drop for Part {
 /// What the lock protects stays sound after a panic elsewhere: each change is a single step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_way_of_its_connections_is_told_whenever_it_is_another_one() {
+        let told: Arc<Mutex<Vec<UploadEvent>>> = Arc::default();
+        let notes = told.clone();
+        let uploads = Arc::new(Uploads::new(Arc::new(move |note| lock(&notes).push(note)), Cancel::default()));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        let hash = ContentHash([7; 32]);
+        let join = |route| {
+            let what = What { file: "song".into(), size: 5, hash };
+            uploads.join(PublicKey([1; 32]), "erin", "0123456789abcdef", what, Via { socket: &socket, route })
+        };
+        let relayed = join(Route::Relayed);
+        let punched = join(Route::Punched);
+        let (again, direct) = (join(Route::Relayed), join(Route::Direct));
+        drop((relayed, again));
+        drop(direct);
+        drop(join(Route::Relayed));
+        punched.done();
+        let started = matches!(lock(&told)[0], UploadEvent::Started { route: Route::Relayed, .. });
+        let ways: Vec<Route> = lock(&told)
+            .iter()
+            .filter_map(|note| if let UploadEvent::Way { route, .. } = note { Some(*route) } else { None })
+            .collect();
+        assert!(started && ways == [Route::Punched, Route::Direct, Route::Punched], "{ways:?}");
+    }
 }

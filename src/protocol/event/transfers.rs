@@ -44,7 +44,7 @@ bodies! {
         /// The path of the file on this machine; only for a download.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<String>,
-        /// For a download: the way that the first connection takes; absent if none stands by now.
+        /// The way that the first connection takes; absent if none stands by now.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         route: Option<Route>,
         /// The number of uploads to this client that were not told before this one, because too many started at once.
@@ -64,7 +64,7 @@ bodies! {
         /// The expected time to completion at this rate, in milliseconds; absent if there is no estimate.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         left: Option<u64>,
-        /// For a download: the best way that a connection of it takes now.
+        /// The best way that a connection of it takes now.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         route: Option<Route>,
     }
@@ -100,6 +100,9 @@ bodies! {
         /// The number of bytes that an earlier attempt left on disk.
         #[serde(default)]
         resumed: u64,
+        /// For an upload: the best way that a connection of it took at last; a download has it for each source.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<Route>,
         /// How many bytes each source sent; only for a download.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         sources: Vec<Source>,

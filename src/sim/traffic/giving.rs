@@ -142,7 +142,7 @@ pub(super) fn send(sim: &mut Sim, client: usize, transfer: u64, (source, job): (
     if let Some(fetching) = sim.fetching(client, transfer) {
         fetching.uploads.insert(of, (upload, bytes));
     }
-    tell_upload(sim, source, upload, UploadNote::Started { peer, file, size, hash });
+    tell_upload(sim, source, upload, UploadNote::Started { peer, file, size, hash, route: Route::Direct });
 }
 
 fn tell_upload(sim: &mut Sim, source: usize, upload: u64, note: UploadNote) {

@@ -78,7 +78,9 @@ impl Traffic {
     pub(super) fn sends(&mut self, upload: u64, note: &UploadNote) -> bool {
         match note {
             UploadNote::Completed(_) | UploadNote::Failed(_) => self.sending.remove(&upload).is_some(),
-            UploadNote::Started { .. } | UploadNote::Progress(_) => self.sending.contains_key(&upload),
+            UploadNote::Started { .. } | UploadNote::Way(_) | UploadNote::Progress(_) => {
+                self.sending.contains_key(&upload)
+            }
         }
     }
 

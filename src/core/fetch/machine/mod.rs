@@ -133,8 +133,10 @@ impl Fetch {
         self.now = now;
         match input {
             Input::Opened(file, opened) => self.opened(file, opened),
+            Input::Kept(lane) => self.lanes.kept(lane),
             Input::Connected(lane, route) => self.connected(lane, route),
             Input::Manifest { lane, fits } => {
+                self.lanes.answered(lane);
                 if let Stage::Fetching(content) = &mut self.stage {
                     content.manifest(now, lane, fits, &mut self.lanes);
                 }

@@ -118,3 +118,24 @@ fn the_way_is_told_with_the_beginning_and_whenever_it_changes() {
     assert_eq!(told(&rig.wait(Duration::from_secs(2))), [started(None)]);
     assert_eq!(told(&rig.tell(Input::Connected(Lane(1), Route::Direct))), [TransferNote::Way(Route::Direct)]);
 }
+
+#[test]
+fn a_kept_connection_over_which_nothing_comes_is_soon_made_anew() {
+    let mut rig = Rig::of_file(64 * MIB, 1);
+    rig.outputs();
+    rig.open(true);
+    rig.tell(Input::Ended(Lane(1), Ok(())));
+    assert_eq!(rig.tell(Input::Kept(Lane(0))), []);
+    let asked = asked_of(&rig.tell(Input::Connected(Lane(0), Route::Punched)), Lane(0));
+    assert!(!asked.is_empty());
+    let cut = rig.wait(Duration::from_millis(1_000));
+    assert!(cut.contains(&Output::Cut(Lane(0))), "{cut:?}");
+    rig.tell(Input::Ended(Lane(0), Err(LaneError::Lost(ErrorCode::Interrupted.into()))));
+    let again = dialled(&rig.wait(Duration::from_millis(200)));
+    assert_eq!(again.len(), 1, "and nobody is told");
+    let told = asked_of(&rig.tell(Input::Connected(again[0], Route::Punched)), again[0]);
+    assert_eq!(told, asked);
+    // One over which something has come has the usual patience.
+    rig.tell(Input::Moved { lane: again[0], bytes: 1 });
+    assert!(!rig.wait(Duration::from_millis(2_000)).contains(&Output::Cut(again[0])));
+}

@@ -1,5 +1,6 @@
 //! Two machines and the wires between them, played by the test.
 
+mod elsewhere;
 mod opening;
 mod talking;
 
@@ -40,6 +41,12 @@ struct Rig {
     /// Whether keys are those that are known.
     known: bool,
     reachable: [bool; 2],
+    /// Where nobody answers any more.
+    gone: Option<SocketAddr>,
+    /// Whether the hub answers where somebody is.
+    answers: bool,
+    /// Each dial, and where it went.
+    dialled: BTreeMap<(usize, u64), SocketAddr>,
     /// What their users have not read: by whom, on which link, the number.
     unread: [Vec<(NameKey, u64, u64)>; 2],
     reads: [bool; 2],
@@ -63,6 +70,9 @@ impl Rig {
             deaf: None,
             known: true,
             reachable: [true; 2],
+            gone: None,
+            answers: true,
+            dialled: BTreeMap::new(),
             unread: [Vec::new(), Vec::new()],
             reads: [true; 2],
         }
@@ -77,6 +87,14 @@ impl Rig {
                 while let Some(events) = self.peers[who].next_event() {
                     if let PeerEvent::Said { peer, link, number, .. } = &events {
                         self.unread[who].push((NameKey::of(peer), *link, *number));
+                    }
+                    if let (PeerEvent::Sought(peer), true) = (&events, self.answers) {
+                        let name = NameKey::of(peer);
+                        let found = self.roster.iter().find(|person| NameKey::of(&person.name) == name).cloned();
+                        self.peers[who].found(self.now, &name, found);
+                        while let Some(output) = self.peers[who].poll(self.now) {
+                            self.perform(who, output);
+                        }
                     }
                     self.events[who].push(events);
                 }
@@ -99,10 +117,13 @@ impl Rig {
     fn perform(&mut self, who: usize, output: PeerOutput) {
         let other = 1 - who;
         match output {
-            PeerOutput::Dial(number, _) => match &mut self.held {
-                Some(held) => held.push((who, number)),
-                None => self.connect(who, number),
-            },
+            PeerOutput::Dial(number, person) => {
+                self.dialled.insert((who, number), person.address);
+                match &mut self.held {
+                    Some(held) => held.push((who, number)),
+                    None => self.connect(who, number),
+                }
+            }
             PeerOutput::Pin(conn, name, _) => {
                 assert_eq!(name, NAMES[other]);
                 self.ways.push_back((who, Way::Pinned(conn, self.known)));
@@ -132,7 +153,7 @@ impl Rig {
 
     fn connect(&mut self, who: usize, number: u64) {
         let other = 1 - who;
-        if !self.reachable[other] {
+        if !self.reachable[other] || self.dialled.get(&(who, number)).copied() == self.gone {
             return self.ways.push_back((who, Way::Failed(number, ErrorCode::PeerUnreachable)));
         }
         self.accepted += 1;
@@ -140,6 +161,14 @@ impl Rig {
         self.wires.extend([(ends[0], ends[1]), (ends[1], ends[0])]);
         self.ways.push_back((other, Way::Accepted(self.accepted, person(who).key)));
         self.ways.push_back((who, Way::Dialled(number)));
+    }
+
+    /// Has the dials arrive that were held.
+    fn dial_held(&mut self) {
+        for (who, number) in self.held.take().unwrap_or_default() {
+            self.connect(who, number);
+        }
+        self.drain();
     }
 
     fn arrive(&mut self, who: usize, way: Way) {

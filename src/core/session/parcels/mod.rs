@@ -13,6 +13,7 @@ mod sends;
 use super::context::Context;
 use super::pending::Pending;
 use super::transfers::Transfers;
+use super::words::ParcelInput;
 use crate::core::secrets::Secrets;
 use crate::core::time::Time;
 use crate::protocol::limits::ANSWER_SMALL;
@@ -78,6 +79,16 @@ impl Parcels {
         sends.tick(&mut hands);
     }
 
+    /// What the driver has done for parcels.
+    pub(super) fn handle(&mut self, now: Time, cx: &mut Context, transfers: &mut Transfers, input: ParcelInput) {
+        match input {
+            ParcelInput::Prepared(parcel, result) => self.prepared(now, cx, transfers, parcel, result),
+            ParcelInput::Hashing(parcel, progress) => self.hashing(now, cx, parcel, progress),
+            ParcelInput::Listed(task, result) => self.listed(now, cx, transfers, task, result),
+            ParcelInput::TicketFound(task, ticket) => self.ticket_found(now, cx, transfers, task, ticket),
+        }
+    }
+
     /// Starts a `parcel-receive`.
     pub(super) fn start_receive(
         &mut self,
@@ -90,7 +101,7 @@ impl Parcels {
     }
 
     /// The files of a parcel of ours are hashed.
-    pub(super) fn prepared(
+    fn prepared(
         &mut self,
         now: Time,
         cx: &mut Context,
@@ -103,14 +114,14 @@ impl Parcels {
     }
 
     /// Progress of hashing the files of a parcel of ours.
-    pub(super) fn hashing(&self, now: Time, cx: &mut Context, parcel: u64, progress: event::OfferProgress) {
+    fn hashing(&self, now: Time, cx: &mut Context, parcel: u64, progress: event::OfferProgress) {
         if let Some(id) = self.sends.id_of(parcel) {
             cx.tell_for(now, id, false, progress);
         }
     }
 
     /// The listing of a parcel has arrived.
-    pub(super) fn listed(
+    fn listed(
         &mut self,
         now: Time,
         cx: &mut Context,
@@ -123,7 +134,7 @@ impl Parcels {
     }
 
     /// What this machine has kept of a code.
-    pub(super) fn ticket_found(
+    fn ticket_found(
         &mut self,
         now: Time,
         cx: &mut Context,

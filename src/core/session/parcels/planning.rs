@@ -76,7 +76,6 @@ pub(super) fn plan_listing(listing: &Content, sender: &Sender) -> Result<FetchPl
 
 /// The folder that all files are in, if there is one, with its `/`. With `to`, that is the one that is renamed.
 fn shared_top(files: &[Content]) -> Option<&str> {
-    let first = &files.first()?.file;
-    let top = &first[..=first.find('/')?];
+    let top = files.first()?.file.split_inclusive('/').next().filter(|top| top.ends_with('/'))?;
     files.iter().all(|file| file.file.starts_with(top)).then_some(top)
 }

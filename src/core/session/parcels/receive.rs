@@ -7,8 +7,8 @@ use super::asks::Asked;
 use super::planning::{Sender, plan, plan_listing};
 use super::{Hands, of_hub};
 use crate::core::handover::{Receiving, ReceivingStep, check_files};
-use crate::core::session::Output;
 use crate::core::session::pending::Pending;
+use crate::core::session::{Output, ParcelOutput};
 use crate::protocol::parcel::{Parcel, ParcelContent, Ticket};
 use crate::protocol::wire::{Ask, Knock, Octets, Say};
 use crate::protocol::{Code, Content, ErrorCode, Failure, PublicKey, event, request};
@@ -97,8 +97,8 @@ impl Receive {
                     hands.tell_hub(Ask::Say(Say { say, message: Octets(message) }));
                 }
                 ReceivingStep::HangUp(conversation) => hands.hang_up(conversation, false),
-                ReceivingStep::Keep(ticket) => hands.cx.output(Output::KeepTicket(ticket)),
-                ReceivingStep::Forget => hands.cx.output(Output::DropTicket(self.code.clone())),
+                ReceivingStep::Keep(ticket) => hands.cx.output(Output::Parcel(ParcelOutput::KeepTicket(ticket))),
+                ReceivingStep::Forget => hands.cx.output(Output::Parcel(ParcelOutput::DropTicket(self.code.clone()))),
                 ReceivingStep::Found(parcel, key) => self.found(hands, *parcel, key),
                 ReceivingStep::At(address) => {
                     if let Err(failure) = self.placed(hands, address) {
@@ -150,7 +150,7 @@ impl Receive {
             ParcelContent::Listed(listing) => {
                 found.stage = Stage::Listing(address);
                 let plan = plan_listing(&listing, &sender)?;
-                hands.cx.output(Output::FetchListing(self.task, Arc::new(plan)));
+                hands.cx.output(Output::Parcel(ParcelOutput::FetchListing(self.task, Arc::new(plan))));
                 Ok(())
             }
         }

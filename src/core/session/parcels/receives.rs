@@ -7,9 +7,9 @@ use super::Hands;
 use super::asks::Asked;
 use super::receive::{End, Receive};
 use crate::core::handover::{Receiving, ReceivingStep};
-use crate::core::session::Output;
 use crate::core::session::context::Context;
 use crate::core::session::pending::Pending;
+use crate::core::session::{Output, ParcelOutput};
 use crate::core::time::Time;
 use crate::protocol::limits::CODES_EACH;
 use crate::protocol::line::pointer_at;
@@ -32,7 +32,7 @@ impl Receives {
             Ok(code) => {
                 self.last_task += 1;
                 let task = self.last_task;
-                cx.output(Output::FindTicket(task, code.clone()));
+                cx.output(Output::Parcel(ParcelOutput::FindTicket(task, code.clone())));
                 self.open.insert(task, Receive::new(task, pending, request, code));
             }
             Err(failure) => cx.refuse(now, pending.id, failure),

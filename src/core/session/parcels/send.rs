@@ -6,9 +6,9 @@ use super::asks::Asked;
 use super::{Hands, fits, of_hub};
 use crate::core::handover::{HUB_TIME, Sending, SendingStep};
 use crate::core::secrets::Secrets;
-use crate::core::session::Output;
 use crate::core::session::context::Context;
 use crate::core::session::pending::Pending;
+use crate::core::session::{Output, ParcelOutput};
 use crate::core::time::Time;
 use crate::protocol::code::{MAX_NAMEPLATE, Nameplate};
 use crate::protocol::parcel::{FromSender, Parcel, ParcelKind};
@@ -259,7 +259,7 @@ impl Send {
                 }
                 SendingStep::Admit { conversation, key, receiver, again } => {
                     hands.tell_hub(Ask::Admit(Admit { admit: conversation }));
-                    hands.cx.output(Output::ServeParcel(transfer, key, name(receiver)));
+                    hands.cx.output(Output::Parcel(ParcelOutput::Serve(transfer, key, name(receiver))));
                     hands.transfers.expect_receiver(name(receiver), id.clone());
                     let claimed = event::ParcelClaimed { transfer, key, again };
                     hands.cx.tell_for(hands.now, id.clone(), false, claimed);
@@ -285,7 +285,7 @@ impl Send {
 
     /// Nobody may have it any more.
     pub(super) fn close(&mut self, now: Time, cx: &mut Context) {
-        cx.output(Output::DropParcel(self.transfer));
+        cx.output(Output::Parcel(ParcelOutput::Drop(self.transfer)));
         let Some(prepared) = self.prepared_mut() else { return };
         prepared.sending.end();
         while let Some(step) = prepared.sending.poll() {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::asks::Asked;
 use super::send::{End, Send};
 use super::{Hands, of_hub};
-use crate::core::session::Output;
 use crate::core::session::context::Context;
 use crate::core::session::pending::{Pending, RequestId};
+use crate::core::session::{Output, ParcelOutput};
 use crate::core::time::Time;
 use crate::protocol::code::Nameplate;
 use crate::protocol::limits::{CODE_ADMITTED, CODES_EACH, PARCEL_TEXT};
@@ -49,7 +49,7 @@ impl Sends {
                 let port = hands.cx.config.settings.port;
                 self.prepared(hands, parcel, Ok(of_text(text, port)));
             }
-            None => hands.cx.output(Output::PrepareParcel { parcel, paths, stream }),
+            None => hands.cx.output(Output::Parcel(ParcelOutput::Prepare { parcel, paths, stream })),
         }
     }
 

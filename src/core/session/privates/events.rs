@@ -3,12 +3,13 @@
 use super::Privates;
 use super::unwritten::Unwritten;
 use crate::core::peers::PeerEvent;
+use crate::core::session::asks::Origin;
 use crate::core::session::context::Context;
 use crate::core::session::inbox::Inbox;
 use crate::core::time::Time;
 use crate::protocol::name::NameKey;
 use crate::protocol::wire::{Ask, Unreachable};
-use crate::protocol::{Event, Request, Timestamp, event};
+use crate::protocol::{Event, Request, Timestamp, event, request};
 
 impl Privates {
     pub(super) fn tell_events(&mut self, now: Time, cx: &mut Context, inbox: &mut Inbox) {
@@ -45,6 +46,12 @@ impl Privates {
                         self.tell_private(now, cx, inbox, &peer.clone(), event::PrivateClosed { peer, reason });
                     }
                 }
+                // While the hub is lost, nobody tells.
+                PeerEvent::Sought(peer) if cx.registration.is_in() && cx.uplink.takes_requests() => {
+                    let to = NameKey::of(&peer);
+                    cx.ask(now, request::PrivateOpen { to: peer }.into(), Origin::Seek(to));
+                }
+                PeerEvent::Sought(peer) => self.peers.found(now, &NameKey::of(&peer), None),
                 // A hub that does not know us yet finds out by itself.
                 PeerEvent::Doubted(name) if cx.registration.is_in() && !cx.uplink.is_entering() => {
                     cx.uplink.send(now, Ask::Unreachable(Unreachable { unreachable: name }));

@@ -265,6 +265,12 @@ impl Privates {
         self.ask_who_that_is(now, cx, replica);
     }
 
+    /// The hub was asked where somebody is whom we could not reach, and has told us what it knows.
+    pub(super) fn sought(&mut self, now: Time, cx: &mut Context, inbox: &mut Inbox, replica: &Replica, name: &NameKey) {
+        self.peers.found(now, name, replica.find_key(name).map(person));
+        self.tell_events(now, cx, inbox);
+    }
+
     /// If we do not follow the roster, asks the hub once for each person who wants a direct connection and is not
     /// known. They are few at a time.
     fn ask_who_that_is(&mut self, now: Time, cx: &mut Context, replica: &Replica) {

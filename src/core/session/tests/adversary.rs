@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::core::time::Rng;
 use crate::protocol::name::NameKey;
+use crate::protocol::parcel::Ticket;
 use crate::protocol::{Event, PublicKey, Route};
 
 const NAMES: [&str; 4] = ["anna", "erin", "dora", "hub"];
@@ -33,13 +34,21 @@ struct World {
     asked: Asked,
     tasks: Vec<u64>,
     fetches: Vec<u64>,
+    /// What is to be done for parcels.
+    parcels: Vec<ParcelOutput>,
     ended: bool,
 }
 
 impl World {
     fn new(seed: u64) -> Self {
         let mut rng = Rng(seed);
+        let entry = match rng.below(6) {
+            0 => Entry::Guest,
+            1 => Entry::Member,
+            _ => config().entry,
+        };
         let config = SessionConfig {
+            entry,
             inbox: rng.chance(70),
             linger: rng.chance(50),
             fail_fast: rng.chance(10),
@@ -63,6 +72,7 @@ impl World {
             asked: Asked::default(),
             tasks: Vec::new(),
             fetches: Vec::new(),
+            parcels: Vec::new(),
             ended: false,
         }
     }
@@ -82,6 +92,7 @@ impl World {
                     self.tasks.push(task)
                 }
                 Output::Fetch(transfer, _) => self.fetches.push(transfer),
+                Output::Parcel(parcel) => self.parcels.push(parcel),
                 Output::End(_) => self.ended = true,
                 Output::Connect => self.at_hub = AtHub::Dialling,
                 Output::Disconnect => self.at_hub = AtHub::Away,
@@ -212,6 +223,66 @@ impl World {
         }
     }
 
+    /// What becomes of parcels on the disk.
+    fn parcel(&mut self) {
+        let file = || super::parcels::file("albums/song", 5);
+        let failed = self.rng.chance(20);
+        let parcel = super::parcels::parcel(&[file()]);
+        match self.parcels.pop() {
+            Some(ParcelOutput::Prepare { parcel: number, .. }) if failed => {
+                self.handle(Input::Parcel(ParcelInput::Prepared(number, Err(ErrorCode::NoSuchFile.into()))));
+            }
+            Some(ParcelOutput::Prepare { parcel: number, .. }) => {
+                self.handle(Input::Parcel(ParcelInput::Prepared(number, Ok(parcel))));
+            }
+            Some(ParcelOutput::FindTicket(task, code)) => {
+                let ticket = || Ticket { code, sender: PublicKey([9; 32]), parcel, resumption: [1; 32].into() };
+                let ticket = self.rng.chance(50).then(|| Box::new(ticket()));
+                self.handle(Input::Parcel(ParcelInput::TicketFound(task, ticket)));
+            }
+            Some(ParcelOutput::FetchListing(task, _)) if failed => {
+                self.handle(Input::Parcel(ParcelInput::Listed(task, Err(ErrorCode::PeerUnreachable.into()))));
+            }
+            Some(ParcelOutput::FetchListing(task, _)) => {
+                self.handle(Input::Parcel(ParcelInput::Listed(task, Ok(vec![file()]))))
+            }
+            Some(ParcelOutput::Serve(..) | ParcelOutput::Drop(_)) => {}
+            Some(ParcelOutput::KeepTicket(_) | ParcelOutput::DropTicket(_)) => {}
+            None => {
+                let number = self.rng.below(4);
+                self.handle(Input::Parcel(ParcelInput::Prepared(number, Ok(parcel))));
+            }
+        }
+    }
+
+    /// What the hub says about parcels, about numbers that may be in use.
+    fn hub_of_parcels(&mut self) {
+        let (ask, conversation) = (1 + self.rng.below(4), self.rng.below(4));
+        let nameplate = 2 * self.rng.below(4);
+        let key = PublicKey([9; 32]);
+        let message = "ab".repeat([0, 16, 32, 33, 60][self.rng.below(5) as usize]);
+        let body = match self.rng.below(8) {
+            0 | 1 => format!(r#"{{"event":"code-opened","ask":{ask},"nameplate":{nameplate}}}"#),
+            2 => {
+                format!(r#"{{"event":"knocked","conversation":{conversation},"nameplate":{nameplate},"key":"{key}"}}"#)
+            }
+            3 => format!(
+                r#"{{"event":"knocked","conversation":{conversation},"nameplate":{nameplate},"key":"{key}","share":"{message}"}}"#
+            ),
+            4 | 5 => format!(
+                r#"{{"event":"knock-answered","ask":{ask},"conversation":{conversation},"key":"{key}","address":"127.0.0.1"}}"#
+            ),
+            6 => format!(r#"{{"event":"said","conversation":{conversation},"message":"{message}"}}"#),
+            _ => {
+                let gone = self.rng.chance(50);
+                format!(r#"{{"event":"hung-up","conversation":{conversation},"gone":{gone}}}"#)
+            }
+        };
+        self.sent += 1;
+        let line = format!(r#"{{"n":{},"ack":{},"body":{body}}}"#, self.sent, self.received);
+        self.handle(Input::HubLine(line.as_bytes()));
+    }
+
     /// Other clients, on direct connections.
     fn peer(&mut self) {
         use crate::core::peers::PeerConn;
@@ -240,9 +311,11 @@ impl World {
     fn step(&mut self) {
         match self.rng.below(100) {
             0..30 => self.user(),
-            30..60 if matches!(self.at_hub, AtHub::There) => self.hub(),
+            30..50 if matches!(self.at_hub, AtHub::There) => self.hub(),
+            50..60 if matches!(self.at_hub, AtHub::There) => self.hub_of_parcels(),
             30..68 => self.connection(),
-            68..80 => self.disk(),
+            68..76 => self.disk(),
+            76..80 => self.parcel(),
             80..88 => self.peer(),
             88 => {
                 let (name, received) = (self.name(), self.rng.below(50));

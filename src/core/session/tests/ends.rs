@@ -160,7 +160,10 @@ fn a_quit_that_is_broken_off_is_answered_too() {
 fn uploads_are_told_to_their_end_even_if_we_leave() {
     let mut rig = Rig::welcomed(config());
     let hash = ContentHash([0; 32]);
-    rig.handle(Input::Upload(1, UploadNote::Started { peer: "ben".into(), file: "song".into(), size: 5, hash }));
+    rig.handle(Input::Upload(
+        1,
+        UploadNote::Started { peer: "ben".into(), file: "song".into(), size: 5, hash, route: Route::Direct },
+    ));
     rig.line("quit");
     rig.answer("quit", "bye", r#","reason":"quit","code":0"#);
     assert_eq!(rig.words()[2..], ["transfer-started", "transfer-failed", "bye"]);

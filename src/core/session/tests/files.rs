@@ -64,7 +64,10 @@ impl Rig {
 
     pub(super) fn upload(&mut self, upload: u64, peer: &str) {
         let (file, hash) = ("plan".into(), ContentHash([0; 32]));
-        self.handle(Input::Upload(upload, UploadNote::Started { peer: peer.into(), file, size: 5, hash }));
+        self.handle(Input::Upload(
+            upload,
+            UploadNote::Started { peer: peer.into(), file, size: 5, hash, route: Route::Direct },
+        ));
     }
 }
 
@@ -337,4 +340,23 @@ fn who_may_fetch_follows_from_what_changes_in_the_roster() {
     rig.line(r#"{"id":1,"request":"dereg"}"#);
     rig.answer("dereg", "deregistered", r#","name":"anna","withdrawn":0"#);
     assert!(rig.may_fetch.is_empty(), "who has left serves nobody");
+}
+
+#[test]
+fn the_way_of_an_upload_is_told_where_it_begins_goes_on_and_ends() {
+    let mut rig = Rig::welcomed(config());
+    let (peer, file, hash) = ("ben".into(), "song".into(), ContentHash([0; 32]));
+    let started = UploadNote::Started { peer, file, size: 5, hash, route: Route::Relayed };
+    for note in [started, UploadNote::Progress(2), UploadNote::Way(Route::Punched), UploadNote::Progress(3)] {
+        rig.handle(Input::Upload(1, note));
+    }
+    rig.handle(Input::Upload(1, UploadNote::Completed(5)));
+    let ways = rig.told.iter().filter_map(|line| match &line.event {
+        Event::TransferStarted(started) => Some(started.route),
+        Event::TransferProgress(progress) => Some(progress.route),
+        Event::TransferCompleted(done) => Some(done.route),
+        _ => None,
+    });
+    let (relayed, punched) = (Some(Route::Relayed), Some(Route::Punched));
+    assert_eq!(ways.collect::<Vec<_>>(), [relayed, relayed, punched, punched]);
 }

@@ -314,3 +314,19 @@ fn no_input_makes_a_timer_spin_and_no_request_is_forgotten() {
         }
     }
 }
+
+#[test]
+fn when_our_address_changes_the_hub_is_to_see_it_at_once() {
+    let mut rig = Rig::welcomed(config());
+    rig.pass(100);
+    let probes = |rig: &mut Rig| {
+        rig.session.handle(rig.now, Input::AddressChanged);
+        let outputs = std::iter::from_fn(|| rig.session.poll(rig.now)).collect::<Vec<_>>();
+        outputs.iter().any(|output| matches!(output, Output::Send(frame) if frame.probe))
+    };
+    assert!(probes(&mut rig));
+    // If it does not answer there, it is lost as in any silence.
+    rig.pass(1_500);
+    assert_eq!(rig.words().last(), Some(&"hub-lost"));
+    assert!(!probes(&mut rig), "there is nothing to probe");
+}

@@ -5,6 +5,7 @@ mod ends;
 mod files;
 mod hub;
 mod inbox;
+mod meetings;
 mod parcels;
 mod pipe;
 mod private;
@@ -28,7 +29,7 @@ use crate::protocol::limits::{MAX_TRANSFERS, PUSH_PATIENCE};
 use crate::protocol::to_json;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::wire::Received;
-use crate::protocol::{Content, ContentHash, Event, EventLine, Id, PublicKey, Timestamp, event};
+use crate::protocol::{Content, ContentHash, Event, EventLine, Id, PublicKey, Route, Timestamp, event};
 use crate::sim::Asked;
 
 const SONG: &str = r#"{"file":"song","size":5,"hash":"0000000000000000000000000000000000000000000000000000000000000000","chunk_size":1048576,"chunks":1"#;
@@ -107,6 +108,8 @@ struct Rig {
     shown: Vec<(String, Received)>,
     /// What is to be done with direct connections.
     peers: Vec<PeerOutput>,
+    /// What was said of meetings.
+    meetings: Vec<MeetingNews>,
     /// How often the end was said to wait for a reader.
     unread: u32,
     end: Option<u8>,
@@ -136,6 +139,7 @@ impl Rig {
             opened: Vec::new(),
             shown: Vec::new(),
             peers: Vec::new(),
+            meetings: Vec::new(),
             unread: 0,
             end: None,
         };
@@ -171,12 +175,7 @@ impl Rig {
         while let Some(output) = self.session.poll(self.now) {
             assert_eq!(self.end, None, "the end is the last of all");
             match output {
-                parcel @ (Output::PrepareParcel { .. } | Output::ServeParcel(..) | Output::DropParcel(_)) => {
-                    self.parcels.push(parcel);
-                }
-                ticket @ (Output::FindTicket(..) | Output::KeepTicket(_) | Output::DropTicket(_)) => {
-                    self.parcels.push(ticket);
-                }
+                parcel @ (Output::Parcel(_) | Output::Whereabouts(_)) => self.parcels.push(parcel),
                 Output::Tell(line) if matches!(line.event, Event::Withheld(_)) => self.withheld += 1,
                 Output::Tell(line) => {
                     assert_eq!(self.requests.mistake(&line), None);
@@ -191,7 +190,7 @@ impl Rig {
                     }
                 }
                 Output::Unread => self.unread += 1,
-                Output::Meeting(_) => {}
+                Output::Meeting(news) => self.meetings.push(news),
                 Output::CheckDir(task, _)
                 | Output::Hash(Offering { task, .. })
                 | Output::Grant { task, .. }
@@ -200,7 +199,6 @@ impl Rig {
                     self.fetches.push(transfer);
                     self.plans.push(plan);
                 }
-                places @ (Output::Whereabouts(_) | Output::FetchListing(..)) => self.parcels.push(places),
                 Output::CancelFetch(transfer) => self.cancelled.push(transfer),
                 Output::Peers(peers) => self.may_fetch = peers.into_iter().flatten().collect(),
                 Output::PeersChanged(changes) => {

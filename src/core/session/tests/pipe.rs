@@ -173,7 +173,10 @@ fn wait_blocks_until_transfers_are_final_and_what_follows_waits_too() {
 fn wait_does_not_wait_for_what_others_fetch() {
     let mut rig = Rig::welcomed(config());
     let hash = ContentHash([0; 32]);
-    rig.handle(Input::Upload(1, UploadNote::Started { peer: "ben".into(), file: "song".into(), size: 5, hash }));
+    rig.handle(Input::Upload(
+        1,
+        UploadNote::Started { peer: "ben".into(), file: "song".into(), size: 5, hash, route: Route::Direct },
+    ));
     rig.line(r#"{"id":1,"request":"wait"}"#);
     assert_eq!(rig.last(1), Some("waited"));
 }

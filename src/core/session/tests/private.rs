@@ -179,9 +179,31 @@ fn with_fail_fast_nothing_follows_a_message_that_fails() {
     rig.private(2, "ben");
     rig.line(r#"{"id":3,"request":"list"}"#);
     rig.peer(PeerInput::DialFailed(1, ErrorCode::PeerUnreachable.into()));
+    rig.answer("private-open", "synced", r#","revision":9"#);
     assert_eq!(rig.lasts(3), [Some("peer-unreachable"), Some("interrupted"), Some("interrupted")]);
     rig.pass(5_000);
     assert_eq!(rig.bye().map(|(_, code)| code), Some(6));
+}
+
+#[test]
+fn who_is_not_where_the_roster_says_is_asked_for_and_dialled_where_they_are() {
+    let mut rig = rig();
+    rig.private(1, "ben");
+    rig.peer(PeerInput::DialFailed(1, ErrorCode::PeerUnreachable.into()));
+    assert_eq!((rig.asks(), rig.last(1)), (vec!["private-open"], None));
+    rig.hub(&roster(3, "online").replace(r#""link_port":2"#, r#""link_port":5"#));
+    rig.answer("private-open", "synced", r#","revision":10"#);
+    assert_eq!(rig.dialled()[1].address.to_string(), "10.0.0.2:5");
+    rig.peer(PeerInput::Dialled(2, Route::Direct));
+    rig.peer_line(PeerConn::Dialled(2), &BEN.replace(r#""number":2"#, r#""number":3"#));
+    rig.had(PeerConn::Dialled(2), 1, 1);
+    assert_eq!((rig.last(1), rig.doubts()), (Some("message-acked"), 0));
+    // A hub that is lost cannot be asked.
+    rig.line(r#"{"id":2,"request":"private-close","to":"ben"}"#);
+    rig.private(3, "ben");
+    rig.handle(Input::Disconnected("gone".into()));
+    rig.peer(PeerInput::DialFailed(3, ErrorCode::PeerUnreachable.into()));
+    assert_eq!(rig.last(3), Some("peer-unreachable"));
 }
 
 #[test]
@@ -355,6 +377,7 @@ fn who_cannot_be_reached_directly_is_reached_through_the_hub_all_the_same() {
     rig.ping(1);
     rig.answer("ping", "pong", r#","peer":"ben""#);
     rig.peer(PeerInput::DialFailed(1, ErrorCode::PeerUnreachable.into()));
+    rig.answer("private-open", "synced", r#","revision":9"#);
     rig.ping(2);
     rig.answer("ping", "pong", r#","peer":"ben""#);
     rig.peer(PeerInput::Dialled(2, Route::Direct));

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::asks::Origin;
 use super::context::Context;
-use super::pending::Pending;
+use super::pending::{Pending, RequestId};
 use super::{Output, TransferNote};
 use crate::core::fetch::Source;
 use crate::core::time::Time;
@@ -328,6 +328,30 @@ impl Transfers {
     /// Takes out the requests of our pushes, each with its failure.
     pub(super) fn abandon_pushes(&mut self) -> Vec<(Pending, Failure)> {
         self.outgoing.abandon()
+    }
+
+    /// Takes a number for a parcel of ours.
+    pub(in crate::core::session) fn take_number(&mut self) -> u64 {
+        self.numbers.take()
+    }
+
+    /// How the downloads of parcels have ended since the last call.
+    pub(in crate::core::session) fn take_ended_parcels(&mut self) -> Vec<(u64, Result<String, Failure>)> {
+        self.parcels.take_ended()
+    }
+
+    /// Stops the download of a parcel.
+    pub(in crate::core::session) fn stop_parcel(&mut self, now: Time, cx: &mut Context, transfer: u64) {
+        match self.running.get(&transfer).map(|running| running.queued.is_some()) {
+            Some(true) => self.fail(now, cx, transfer, Failure::new(ErrorCode::Interrupted, "It was cancelled.")),
+            Some(false) => cx.output(Output::CancelFetch(transfer)),
+            None => {}
+        }
+    }
+
+    /// Whoever fetches from us under this name fetches the parcel of this request.
+    pub(in crate::core::session) fn expect_receiver(&mut self, name: String, id: RequestId) {
+        self.parcels.expect_receiver(name, id);
     }
 }
 

@@ -151,6 +151,7 @@ impl Running {
             Direction::Down => sources.iter().map(|source| source.bytes).sum(),
             Direction::Up => self.progress.bytes,
         };
+        let route = self.progress.route.filter(|_| direction == Direction::Up);
         event::TransferCompleted {
             transfer,
             direction,
@@ -164,6 +165,7 @@ impl Running {
             elapsed,
             bytes,
             resumed,
+            route,
             sources,
         }
     }

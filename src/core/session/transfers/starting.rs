@@ -8,7 +8,7 @@ use super::{Transfers, folders, holders, stop_following};
 use crate::core::fetch::FetchPlan;
 use crate::core::session::collecting::ListedFolder;
 use crate::core::session::context::Context;
-use crate::core::session::pending::Pending;
+use crate::core::session::pending::{Pending, RequestId};
 use crate::core::session::replica::Replica;
 use crate::core::time::Time;
 use crate::protocol::event::Holder;
@@ -152,6 +152,29 @@ impl Transfers {
         if let Some(place) = self.downloads.newest() {
             self.tell_place(now, cx, place);
         }
+    }
+
+    /// Fetches a parcel, or waits in the queue for it. Returns the transfer's number.
+    pub(in crate::core::session) fn fetch_parcel(
+        &mut self,
+        now: Time,
+        cx: &mut Context,
+        id: RequestId,
+        plan: FetchPlan,
+    ) -> u64 {
+        let transfer = self.numbers.take();
+        let source = plan.sources.first();
+        let peer = source.map(|source| source.name.clone()).unwrap_or_default();
+        if let Some(source) = source {
+            self.parcels.begin(transfer, source.key);
+        }
+        let running = Running {
+            parcel: Some(id),
+            files: plan.is_folder().then_some(plan.files.len() as u64),
+            ..Running::new(now, Direction::Down, (plan.name.clone(), peer), plan.size(), plan.hash)
+        };
+        self.enqueue(now, cx, transfer, plan, running);
+        transfer
     }
 }
 

@@ -88,7 +88,7 @@ impl ShownUploads {
 
 impl Transfers {
     pub(in crate::core::session) fn upload_note(&mut self, now: Time, cx: &mut Context, upload: u64, note: UploadNote) {
-        if let UploadNote::Started { peer, file, size, hash } = note {
+        if let UploadNote::Started { peer, file, size, hash, route } = note {
             let (transfer, pending, push) = match self.take_giving(&peer, hash) {
                 Some((transfer, pending, push)) => (transfer, Some(pending), push),
                 // Pushes are always told; of other uploads, as many as a user can read.
@@ -97,8 +97,9 @@ impl Transfers {
             };
             let untold = self.uploads.untold(&peer);
             let parcel = self.parcels.request_of(&peer);
-            let running =
+            let mut running =
                 Running { pending, push, parcel, ..Running::new(now, Direction::Up, (file, peer), size, hash) };
+            running.goes(route);
             self.uploads.insert(upload, transfer);
             cx.tell_for(now, running.id(), false, running.started(transfer, None, untold));
             self.running.entry(transfer).or_insert(running).begin(now, 0);
@@ -108,6 +109,7 @@ impl Transfers {
         let Some(running) = self.running.get_mut(&transfer) else { return };
         match note {
             UploadNote::Started { .. } => {}
+            UploadNote::Way(route) => running.goes(route),
             UploadNote::Progress(bytes) => {
                 let (event, id) = (running.progress(transfer, now, bytes), running.id());
                 cx.tell_for(now, id, false, event);
@@ -128,5 +130,19 @@ impl Transfers {
                 self.fail(now, cx, transfer, failure);
             }
         }
+    }
+
+    /// The receiver of this name has everything: what it was fetching is complete.
+    pub(in crate::core::session) fn receiver_has_all(&mut self, now: Time, cx: &mut Context, name: &str) {
+        let of_parcel = |running: &Running| running.parcel.is_some() && running.direction == Direction::Up;
+        let uploads = self.running.iter().filter(|(_, running)| of_parcel(running) && running.peer == name);
+        for transfer in uploads.map(|(transfer, _)| *transfer).collect::<Vec<_>>() {
+            self.uploads.forget(transfer);
+            if let Some(running) = self.take_ended(now, cx, transfer) {
+                let event = running.completed(transfer, now, None, Vec::new());
+                cx.tell_for(now, running.id(), false, event);
+            }
+        }
+        self.parcels.forget_receiver(name);
     }
 }

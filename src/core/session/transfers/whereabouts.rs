@@ -50,4 +50,19 @@ impl Transfers {
             cx.output(Output::Whereabouts(whereabouts));
         }
     }
+
+    /// The sender of a parcel is at this address now.
+    pub(in crate::core::session) fn sender_is_at(
+        &mut self,
+        cx: &mut Context,
+        transfer: u64,
+        key: PublicKey,
+        address: SocketAddr,
+    ) {
+        let Some(running) = self.running.get_mut(&transfer) else { return };
+        match &mut running.queued {
+            Some(plan) => Arc::make_mut(plan).sources.iter_mut().for_each(|source| source.address = address),
+            None => cx.output(Output::Whereabouts(vec![(key, Some(address))])),
+        }
+    }
 }

@@ -269,6 +269,13 @@ impl Uplink {
         }
     }
 
+    /// Has the hub answer at once, if it is there.
+    pub(super) fn probe(&mut self, now: Time) {
+        if self.is_up() {
+            self.link.probe(now);
+        }
+    }
+
     /// The next frame for the hub.
     pub(super) fn poll(&mut self, now: Time) -> Option<Frame> {
         if self.is_up() { self.link.poll(now) } else { None }

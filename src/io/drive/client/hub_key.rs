@@ -1,15 +1,15 @@
-//! Connecting to the hub: which key it must prove, what to tell the user if it proves another one, and from where it was
-//! reached.
+//! Connecting to the hub: which key it must prove, what to tell the user if it proves another one, and what follows when it
+//! is reached from another address of ours.
 
 use std::net::SocketAddr;
 
 use super::code::redeem;
 use super::{ClientDriver, ConnBox, Message, Observer, meetings};
-use crate::core::session::MeetingNews;
+use crate::core::session::{Input, MeetingNews};
 use crate::io::net::connect_hosts;
 use crate::io::state::home::Home;
 use crate::io::transfer::Control;
-use crate::protocol::{ErrorCode, Failure, HostPort, PublicKey};
+use crate::protocol::{ErrorCode, Failure, HostPort, PublicKey, TransportKind};
 
 /// Where the expected key comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +62,28 @@ impl<W: Observer> ClientDriver<W> {
     }
 
     /// The hub was reached. If that was from another address than before, connections to others are lost, too.
-    pub(super) fn notice_own_address(&mut self, hub: SocketAddr) {
-        let own = meetings::own_address(hub);
-        let before = std::mem::replace(&mut self.hub.from, own);
-        if before.is_some() && before != own {
-            self.fetching.running.values().for_each(Control::network_changed);
+    pub(super) fn hub_is_at(&mut self, hub: SocketAddr, transport: TransportKind) {
+        if self.hub.own.hub_is_at(hub, transport) {
+            self.renew_transfers();
         }
+    }
+
+    /// Looks whether our own address has changed. A connection from one that is gone is given up; over QUIC the hub only
+    /// has to see where we are now.
+    pub(super) fn look_at_own_address(&mut self) {
+        let Some(before) = self.hub.own.changed() else { return };
+        tracing::debug!(%before, "our own address has changed");
+        self.hub.reacher.network_changed();
+        self.renew_transfers();
+        match self.hub.outgoing.is_some() && self.hub.own.ends_with(before) {
+            true => self.handle(Input::Disconnected("our own address has changed".into())),
+            false => self.handle(Input::AddressChanged),
+        }
+    }
+
+    fn renew_transfers(&self) {
+        self.local.network_changed();
+        self.fetching.running.values().for_each(Control::network_changed);
     }
 
     /// The hub has said something of a meeting.

@@ -1,6 +1,6 @@
 //! Meetings: what the hub says of them, and who serves what others ask for.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -40,14 +40,6 @@ pub(super) fn find_hub(reacher: &Reacher, reached: SocketAddr, hosts: Vec<HostPo
     });
 }
 
-/// The address of this machine from which it reaches the hub; `None` if there is no way there.
-pub(super) fn own_address(hub: SocketAddr) -> Option<IpAddr> {
-    let any: IpAddr = if hub.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    // Nothing is sent: the system only says which way it would take.
-    let socket = UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(hub).map(|()| socket)).ok()?;
-    Some(socket.local_addr().ok()?.ip())
-}
-
 /// Who serves a meeting that another client has asked for: only what it may have from us is worth coming for.
 pub(super) fn serve_at(
     news: &MeetingNews,
@@ -59,7 +51,7 @@ pub(super) fn serve_at(
     match met.purpose {
         _ if met.ask.is_some() => None,
         Purpose::Content(hash) if door.offers(&met.peer, &hash) => {
-            Some(Arc::new(move |tcp, peer, _| door.admit(tcp, peer)))
+            Some(Arc::new(move |tcp, peer, route, served| door.admit(tcp, peer, route, served)))
         }
         Purpose::Content(hash) => {
             tracing::debug!(peer = %met.peer, %hash, "a meeting for something that is not theirs");

@@ -3,7 +3,7 @@
 use crate::io::state::redeemed::Redeemed;
 use tokio::sync::mpsc;
 
-use super::parcels::ReadyParcel;
+use super::parcel_news::ParcelNews;
 use super::{ClientDriver, Observer};
 use crate::core::outbox::Popped;
 use crate::core::peers::PeerConn;
@@ -15,7 +15,6 @@ use crate::io::net::Conn;
 use crate::io::net::line_room::Line;
 use crate::io::net::reach::ToHub;
 use crate::protocol::event::{OfferProgress, SafetyNumber};
-use crate::protocol::parcel::Ticket;
 use crate::protocol::wire::Received;
 use crate::protocol::{Content, Event, EventLine, Failure, Route};
 
@@ -48,14 +47,8 @@ pub enum Message {
     Hashed(u64, Result<Hashed, Failure>),
     /// Progress of hashing, for this task.
     Hashing(u64, OfferProgress),
-    /// The files of a parcel were hashed.
-    ParcelPrepared(u64, Result<Box<ReadyParcel>, Failure>),
-    /// Progress of hashing a parcel.
-    ParcelHashing(u64, OfferProgress),
-    /// The listing of a parcel was fetched, for this task.
-    Listed(u64, Result<Vec<Content>, Failure>),
-    /// What was kept of a code, for this task.
-    TicketFound(u64, Option<Box<Ticket>>),
+    /// Something has been done for a parcel.
+    Parcel(ParcelNews),
     /// A file was hashed and granted to one person, for this task.
     Granted(u64, Result<Content, Failure>),
     /// A `verify` was judged, for this task.

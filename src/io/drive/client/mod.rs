@@ -5,11 +5,14 @@ mod files;
 mod hub_key;
 mod meetings;
 mod messages;
+mod network;
 mod observer;
 mod options;
+mod parcel_news;
 mod parcels;
 mod peers;
 mod reach;
+mod serving;
 mod transfers;
 mod verify;
 
@@ -23,24 +26,21 @@ use tokio::sync::mpsc;
 use crate::core::Rng;
 use crate::core::fetch::Source;
 use crate::core::session::{Chance, Input, Output, Session, TransferNote};
-use crate::io::content::store::ContentStore;
 use crate::io::drive::output::Output as Printed;
 use crate::io::fs::check_dir;
 use crate::io::net::Conn;
-use crate::io::net::bind::listen;
 use crate::io::net::connection::{Outgoing, run_connection};
 use crate::io::net::line_room::LineRoom;
 use crate::io::net::reach::{Reacher, ToHub};
-use crate::io::offers::Offers;
-use crate::io::os::cancel::Cancel;
 use crate::io::os::clock::until;
 use crate::io::state::inbox::Inboxes;
-use crate::io::transfer::{Control, DataServer, LocalPeer, Rates, TokenBucket, UploadEvent};
+use crate::io::transfer::{Control, LocalPeer, Rates, TokenBucket};
 use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::name::HUB;
-use crate::protocol::{Code, EventLine, Failure, PublicKey};
-use parcels::Parcels;
+use crate::protocol::{Code, EventLine, Failure, PublicKey, request};
+use network::OwnAddress;
 use peers::PeerPort;
+use serving::Serving;
 use verify::{Verifying, complain, verified_at};
 
 use messages::Later;
@@ -67,20 +67,10 @@ pub struct ClientDriver<W> {
     end: Option<u8>,
 }
 
-/// What others can fetch from this client.
-struct Serving {
-    contents: ContentStore,
-    offers: Offers,
-    /// Cancels the hashing in progress.
-    hashing: Cancel,
-    server: DataServer,
-    parcels: Parcels,
-}
-
 /// The connection to the hub.
 struct HubSocket {
-    /// From which of our addresses it was reached.
-    from: Option<IpAddr>,
+    /// From which of our addresses it is reached.
+    own: OwnAddress,
     /// Gives connections to other clients, with the hub's help where it is needed.
     reacher: Reacher,
     /// The hub's key: proven or expected.
@@ -121,23 +111,9 @@ impl<W: Observer> ClientDriver<W> {
         let identity = options.who.identity(&options.folders.home)?;
         let key = identity.key;
         let local = LocalPeer::new(identity).limited(rates).reaching(reacher.clone());
-        let contents = ContentStore::default();
-        let listener = listen(options.ports.files, reach)?;
-        let uploads = sender.clone();
-        let notify = Arc::new(move |event: UploadEvent| {
-            let (upload, notes) = transfers::upload_note(event);
-            for note in notes {
-                // A program that ends does not listen any more.
-                let _ = uploads.blocking_send(Message::Upload(upload, note));
-            }
-        });
-        let server = DataServer::start(listener, &local, contents.clone(), notify).map_err(Failure::internal)?;
-        let watching = sender.clone();
-        let offers = Offers::new(contents.clone(), Some(options.folders.home.dir()), move |changes| {
-            let _ = watching.blocking_send(Message::FilesChanged(changes));
-        });
+        let serving = Serving::open(&options, reach, &local, &sender, seed.rotate_left(16))?;
         let peers = PeerPort::open(options.ports.link, reach, &local, sender.clone())?;
-        let ports = Ports { files: server.port(), link: peers.port(), ..options.ports };
+        let ports = Ports { files: serving.server.port(), link: peers.port(), ..options.ports };
         let secrets = crate::io::os::clock::random_bytes().map_err(Failure::internal)?;
         let config = options.session(ports, key, Chance { seed, secrets });
         let code = options.hub.code.clone();
@@ -149,12 +125,12 @@ impl<W: Observer> ClientDriver<W> {
             messages,
             printed,
             watch,
-            serving: Serving { contents, offers, hashing: Cancel::default(), server, parcels: Parcels::default() },
+            serving,
             peers,
             hub: HubSocket {
                 key: options.hub_key.or(options.hub.key),
                 outgoing: None,
-                from: None,
+                own: OwnAddress::new(),
                 next_conn: 1,
                 reacher,
                 code,
@@ -196,6 +172,7 @@ impl<W: Observer> ClientDriver<W> {
                     None => input_open = false,
                 },
                 () = self.printed.taken(), if unread => {}
+                () = self.hub.own.look() => self.look_at_own_address(),
                 () = until(timeout) => self.handle(Input::Tick),
             }
             self.flush();
@@ -241,10 +218,12 @@ impl<W: Observer> ClientDriver<W> {
             Message::Dir(task, result) => self.handle(Input::DirChecked(task, result)),
             Message::Hashed(task, result) => self.handle(Input::Hashed(task, result)),
             Message::Hashing(task, progress) => self.handle(Input::Hashing(task, progress)),
-            Message::ParcelPrepared(parcel, ready) => self.parcel_prepared(parcel, ready),
-            Message::ParcelHashing(parcel, progress) => self.handle(Input::ParcelHashing(parcel, progress)),
-            Message::Listed(task, files) => self.listed(task, files),
-            Message::TicketFound(task, ticket) => self.handle(Input::TicketFound(task, ticket)),
+            Message::Parcel(news) => {
+                let place = || (self.serving.server.port(), self.hub.reacher.own_addresses());
+                if let Some(input) = self.serving.parcels.hear(news, place) {
+                    self.handle(Input::Parcel(input));
+                }
+            }
             Message::Granted(task, result) => self.handle(Input::Granted(task, result)),
             Message::Verified(task, result) => self.handle(Input::Verified(task, result)),
             Message::FilesChanged(changes) => self.handle(Input::FilesChanged(changes)),
@@ -270,7 +249,7 @@ impl<W: Observer> ClientDriver<W> {
         let (key, address) = (connection.peer, connection.address.ip().to_canonical());
         let reached = SocketAddr::new(address, connection.address.port());
         meetings::find_hub(&self.hub.reacher, reached, self.options.hub.hosts());
-        self.notice_own_address(reached);
+        self.hub_is_at(reached, connection.transport);
         let hub = &self.options.hub;
         let named = self.options.hub_key.is_some() || hub.key.is_some() || hub.code.is_some();
         if (self.hub.key.replace(key) != Some(key) || named) && !self.options.passing {
@@ -312,13 +291,10 @@ impl<W: Observer> ClientDriver<W> {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Tell(line) => self.tell(*line),
-            Output::PrepareParcel { parcel, paths, stream } => self.prepare_parcel(parcel, paths, stream),
-            Output::ServeParcel(parcel, key, name) => self.serving.contents.admit(parcel, key, name),
-            Output::DropParcel(parcel) => self.drop_parcel(parcel),
-            Output::FetchListing(task, plan) => self.fetch_listing(task, plan),
-            Output::FindTicket(task, code) => self.find_ticket(task, code),
-            Output::KeepTicket(ticket) => self.keep_ticket(&ticket),
-            Output::DropTicket(code) => self.drop_ticket(&code),
+            Output::Parcel(output) => {
+                let without = self.serving.parcels.perform(output, self.hub.key);
+                without.iter().for_each(|key| self.serving.server.cancel_all_of(key));
+            }
             Output::OpenInbox(name) => self.open_inbox(name),
             Output::Shown(name, shown) => self.remember(&name, &shown),
             Output::Connect => self.connect(),
@@ -351,18 +327,10 @@ impl<W: Observer> ClientDriver<W> {
             }
             Output::PeersLeft(keys) => keys.iter().for_each(|key| self.serving.server.cancel_all_of(key)),
             Output::Grant { task, dir, file, to } => self.grant(task, dir, file, to),
-            Output::Verify { task, request: asked, shown } => {
-                let (pins, hub, ours) = (self.options.folders.home.pins(), self.hub.key, self.local.key);
-                let verifying = Verifying { pins, hub, ours, asked, shown };
-                self.on_thread(move || Message::Verified(task, verifying.judge()));
-            }
+            Output::Verify { task, request, shown } => self.verify(task, request, shown),
             Output::Revoke(hash, to) => self.serving.contents.revoke(&hash, &to),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
-            Output::Whereabouts(whereabouts) => {
-                for control in self.fetching.running.values().chain(self.serving.parcels.listings()) {
-                    whereabouts.iter().for_each(|(key, address)| control.whereabouts(*key, *address));
-                }
-            }
+            Output::Whereabouts(whereabouts) => self.tell_whereabouts(&whereabouts),
             Output::CancelUpload(upload) => self.serving.server.cancel(upload),
             Output::Fetch(transfer, plan) => self.fetch(transfer, plan),
             Output::CancelFetch(transfer) => {
@@ -375,6 +343,12 @@ impl<W: Observer> ClientDriver<W> {
             Output::Unread => self.watch.end_waits(),
             Output::End(code) => self.end = Some(code),
         }
+    }
+
+    fn verify(&self, task: u64, asked: request::Verify, shown: Option<PublicKey>) {
+        let (pins, hub, ours) = (self.options.folders.home.pins(), self.hub.key, self.local.key);
+        let verifying = Verifying { pins, hub, ours, asked, shown };
+        self.on_thread(move || Message::Verified(task, verifying.judge()));
     }
 
     fn on_thread(&self, work: impl FnOnce() -> Message + Send + 'static) {

@@ -3,15 +3,19 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+
+use super::messages::Message;
+use super::parcel_news::{ParcelNews, ReadyParcel};
 use super::transfers::token;
 use super::verify::complain;
-use super::{ClientDriver, Message, Observer};
+use crate::core::Rng;
 use crate::core::fetch::FetchPlan;
-use crate::core::session::Input;
-use crate::io::content::parcels::ParcelFiles;
+use crate::core::session::{ParcelInput, ParcelOutput};
 use crate::io::content::store::ContentStore;
 use crate::io::fs::temporary::TemporaryDir;
 use crate::io::offers::{Gathered, Offers, ParcelFile};
@@ -21,7 +25,7 @@ use crate::io::transfer::{Control, Fetcher, LocalPeer, fetch};
 use crate::protocol::limits::{PARCEL_FILES, PARCEL_INLINE, PARCEL_LISTING, SAY_BYTES};
 use crate::protocol::parcel::{Listing, Parcel, ParcelContent, ParcelKind, Ticket};
 use crate::protocol::types::{SkipReason, Skipped};
-use crate::protocol::{Code, Content, ErrorCode, Failure, cause, to_json};
+use crate::protocol::{Content, ErrorCode, Failure, PublicKey, cause, to_json};
 
 /// The most bytes of the files' names and hashes that go into the first word about a parcel.
 const INLINE_BYTES: usize = SAY_BYTES / 2;
@@ -30,12 +34,22 @@ const TOLD_LEFT_OUT: usize = 10;
 /// What the listing of a parcel is called.
 const LISTING: &str = "listing";
 
-/// The parcels of a client.
-#[derive(Default)]
+/// The parcels of a client: those that it sends, and what it does for those that it receives.
 pub(super) struct Parcels {
+    with: Tools,
     sending: HashMap<u64, Sending>,
     /// The listings that are being fetched, by their tasks.
     listings: HashMap<u64, Control>,
+    tokens: Rng,
+}
+
+/// What is used for parcels, of the client.
+pub(super) struct Tools {
+    pub(super) contents: ContentStore,
+    pub(super) offers: Offers,
+    pub(super) local: LocalPeer,
+    pub(super) tickets: Tickets,
+    pub(super) sender: mpsc::Sender<Message>,
 }
 
 /// A parcel that is hashed, or can be fetched.
@@ -47,108 +61,98 @@ struct Sending {
 }
 
 impl Parcels {
+    pub(super) fn new(with: Tools, seed: u64) -> Self {
+        Self { with, sending: HashMap::new(), listings: HashMap::new(), tokens: Rng(seed) }
+    }
+
     /// The listings that are being fetched.
     pub(super) fn listings(&self) -> impl Iterator<Item = &Control> {
         self.listings.values()
     }
-}
 
-/// A parcel that is ready to be fetched.
-pub struct ReadyParcel {
-    parcel: Parcel,
-    files: ParcelFiles,
-    listing: Option<TemporaryDir>,
-    skipped: Vec<Skipped>,
-}
-
-impl std::fmt::Debug for ReadyParcel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ReadyParcel").field("files", &self.files.len()).finish()
+    /// Does what the session says. Returns the keys whose holders may fetch nothing any more.
+    pub(super) fn perform(&mut self, output: ParcelOutput, hub: Option<PublicKey>) -> Vec<PublicKey> {
+        match output {
+            ParcelOutput::Prepare { parcel, paths, stream } => self.prepare(parcel, paths, stream),
+            ParcelOutput::Serve(parcel, key, name) => self.with.contents.admit(parcel, key, name),
+            ParcelOutput::Drop(parcel) => {
+                if let Some(sending) = self.sending.remove(&parcel) {
+                    sending.hashing.cancel();
+                }
+                return self.with.contents.drop_parcel(parcel);
+            }
+            ParcelOutput::FetchListing(task, plan) => {
+                let (control, number, local) = (Control::default(), self.tokens.next_u64(), self.with.local.clone());
+                self.listings.insert(task, control.clone());
+                self.on_thread(move || ParcelNews::Listed(task, listed(plan, number, &local, &control)));
+            }
+            ParcelOutput::FindTicket(task, code) => {
+                let tickets = self.with.tickets.clone();
+                self.on_thread(move || {
+                    let found = hub.and_then(|hub| tickets.find(&hub, &code));
+                    ParcelNews::TicketFound(task, found.map(Box::new))
+                });
+            }
+            ParcelOutput::KeepTicket(ticket) => self.keep(&ticket, hub),
+            ParcelOutput::DropTicket(code) => {
+                if let Some(hub) = hub {
+                    self.with.tickets.drop(&hub, &code);
+                }
+            }
+        }
+        Vec::new()
     }
-}
 
-impl<W: Observer> ClientDriver<W> {
+    /// What the session is told of news, if they are still of interest. `place` says on which port and at which addresses
+    /// this client serves files.
+    pub(super) fn hear(&mut self, news: ParcelNews, place: impl FnOnce() -> (u16, Vec<IpAddr>)) -> Option<ParcelInput> {
+        match news {
+            ParcelNews::Prepared(parcel, ready) => {
+                let sending = self.sending.get_mut(&parcel)?;
+                let prepared = ready.map(|ready| {
+                    let ReadyParcel { parcel: mut told, files, listing, skipped } = *ready;
+                    left_out(&skipped);
+                    sending._listing = listing;
+                    self.with.contents.put_parcel(parcel, files);
+                    (told.port, told.addresses) = place();
+                    told
+                });
+                Some(ParcelInput::Prepared(parcel, prepared))
+            }
+            ParcelNews::Hashing(parcel, progress) => Some(ParcelInput::Hashing(parcel, progress)),
+            ParcelNews::Listed(task, files) => self.listings.remove(&task).map(|_| ParcelInput::Listed(task, files)),
+            ParcelNews::TicketFound(task, ticket) => Some(ParcelInput::TicketFound(task, ticket)),
+        }
+    }
+
     /// Hashes what a parcel consists of, on a thread.
-    pub(super) fn prepare_parcel(&mut self, parcel: u64, paths: Vec<String>, stream: bool) {
+    fn prepare(&mut self, parcel: u64, paths: Vec<String>, stream: bool) {
         let sending = Sending::default();
-        let (offers, sender, cancel) = (self.serving.offers.clone(), self.sender.clone(), sending.hashing.clone());
-        self.serving.parcels.sending.insert(parcel, sending);
+        let (offers, sender, cancel) = (self.with.offers.clone(), self.with.sender.clone(), sending.hashing.clone());
+        self.sending.insert(parcel, sending);
         self.on_thread(move || {
             let mut progress = |progress| {
-                let _ = sender.blocking_send(Message::ParcelHashing(parcel, progress));
+                let _ = sender.blocking_send(Message::Parcel(ParcelNews::Hashing(parcel, progress)));
             };
             let gathered = offers.gather(&paths, stream, &mut progress, &cancel);
             let ready = gathered.and_then(|gathered| ready(&offers, gathered, stream, &cancel));
-            Message::ParcelPrepared(parcel, ready.map(Box::new))
-        });
-    }
-
-    /// A parcel was hashed: it goes into the content store, unless it is not wanted any more.
-    pub(super) fn parcel_prepared(&mut self, parcel: u64, ready: Result<Box<ReadyParcel>, Failure>) {
-        let Some(sending) = self.serving.parcels.sending.get_mut(&parcel) else { return };
-        let prepared = ready.map(|ready| {
-            let ReadyParcel { parcel: mut told, files, listing, skipped } = *ready;
-            left_out(&skipped);
-            sending._listing = listing;
-            self.serving.contents.put_parcel(parcel, files);
-            (told.port, told.addresses) = (self.serving.server.port(), self.hub.reacher.own_addresses());
-            told
-        });
-        self.handle(Input::ParcelPrepared(parcel, prepared));
-    }
-
-    /// Nobody may fetch a parcel any more; what is being fetched of it ends.
-    pub(super) fn drop_parcel(&mut self, parcel: u64) {
-        if let Some(sending) = self.serving.parcels.sending.remove(&parcel) {
-            sending.hashing.cancel();
-        }
-        for key in self.serving.contents.drop_parcel(parcel) {
-            self.serving.server.cancel_all_of(&key);
-        }
-    }
-
-    /// Fetches the listing of a parcel into a temporary folder, and reads it.
-    pub(super) fn fetch_listing(&mut self, task: u64, plan: Arc<FetchPlan>) {
-        let (control, number) = (Control::default(), self.fetching.tokens.next_u64());
-        self.serving.parcels.listings.insert(task, control.clone());
-        let local = self.local.clone();
-        self.on_thread(move || Message::Listed(task, listed(plan, number, &local, &control)));
-    }
-
-    /// A listing was fetched, or could not be.
-    pub(super) fn listed(&mut self, task: u64, files: Result<Vec<Content>, Failure>) {
-        if self.serving.parcels.listings.remove(&task).is_some() {
-            self.handle(Input::Listed(task, files));
-        }
-    }
-
-    /// Looks for what was kept of a code at this hub.
-    pub(super) fn find_ticket(&self, task: u64, code: Code) {
-        let (tickets, hub) = (self.tickets(), self.hub.key);
-        self.on_thread(move || {
-            let found = hub.and_then(|hub| tickets.find(&hub, &code));
-            Message::TicketFound(task, found.map(Box::new))
+            ParcelNews::Prepared(parcel, ready.map(Box::new))
         });
     }
 
     /// Keeps a ticket; if that fails, the user cannot go on after a kill, and is told.
-    pub(super) fn keep_ticket(&self, ticket: &Ticket) {
-        let kept = self.hub.key.map_or(Ok(()), |hub| self.tickets().keep(&hub, ticket));
-        if let Err(e) = kept {
+    fn keep(&self, ticket: &Ticket, hub: Option<PublicKey>) {
+        if let Err(e) = hub.map_or(Ok(()), |hub| self.with.tickets.keep(&hub, ticket)) {
             let failure = Failure::new(ErrorCode::NotWritable, cause::of_io(&e));
             complain("what is received cannot go on after a crash of this program", &failure);
         }
     }
 
-    /// Forgets what was kept of a code.
-    pub(super) fn drop_ticket(&self, code: &Code) {
-        if let Some(hub) = self.hub.key {
-            self.tickets().drop(&hub, code);
-        }
-    }
-
-    fn tickets(&self) -> Tickets {
-        self.options.folders.home.tickets()
+    fn on_thread(&self, work: impl FnOnce() -> ParcelNews + Send + 'static) {
+        let sender = self.with.sender.clone();
+        std::thread::spawn(move || {
+            let _ = sender.blocking_send(Message::Parcel(work()));
+        });
     }
 }
 

@@ -1,9 +1,9 @@
 //! Direct connections: accepts and dials them, and moves their lines.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -42,6 +42,8 @@ pub(super) struct PeerPort {
     accepted: Arc<AtomicU64>,
     /// How connections are welcomed that come by a meeting.
     config: Arc<ServerConfig>,
+    /// Those of them that have not proved their key, the oldest first.
+    welcoming: Arc<Mutex<VecDeque<AbortHandle>>>,
     conns: HashMap<PeerConn, PeerConnState>,
     lines: Arc<LineRoom>,
     running: JoinSet<()>,
@@ -88,22 +90,31 @@ impl PeerPort {
         let accepted = Arc::new(AtomicU64::new(0));
         let listening = tokio::spawn(accept_all(listener, accepted.clone(), sender)).abort_handle();
         let (lines, config) = (Arc::new(LineRoom::of_many()), welcome_config(identity));
-        Ok(Self { port, listening, accepted, config, conns: HashMap::new(), lines, running: JoinSet::new() })
+        let (welcoming, conns, running) = (Arc::default(), HashMap::new(), JoinSet::new());
+        Ok(Self { port, listening, accepted, config, welcoming, conns, lines, running })
     }
 
     /// The way in for connections that come by a meeting.
     pub(super) fn door(&self, sender: mpsc::Sender<Message>) -> Arc<Serve> {
-        let (accepted, config) = (self.accepted.clone(), self.config.clone());
-        Arc::new(move |tcp, peer, route| {
+        let (accepted, config, welcoming) = (self.accepted.clone(), self.config.clone(), self.welcoming.clone());
+        Arc::new(move |tcp, peer, route, served| {
             let (accepted, config, sender) = (accepted.clone(), config.clone(), sender.clone());
-            tokio::spawn(async move {
+            let welcome = tokio::spawn(async move {
                 let welcomed = timeout(MEETING_TIME, welcome(tcp, peer, config, PRIVATE_LINE)).await;
                 if let Ok(Some(conn)) = welcomed {
+                    served.proved();
                     let number = accepted.fetch_add(1, Ordering::Relaxed) + 1;
                     let note = PeerNote::Accepted(number, Box::new(ConnBox(conn)), route);
                     let _ = sender.send(Message::Peer(note)).await;
                 }
             });
+            let mut welcoming = welcoming.lock().unwrap_or_else(PoisonError::into_inner);
+            welcoming.retain(|task| !task.is_finished());
+            // A flood of connections at a meeting's port keeps nobody out, as at our own port.
+            if welcoming.len() >= PRIVATE_HANDSHAKES {
+                welcoming.pop_front().into_iter().for_each(|oldest| oldest.abort());
+            }
+            welcoming.push_back(welcome.abort_handle());
         })
     }
 
@@ -249,7 +260,6 @@ impl<W: Observer> ClientDriver<W> {
 
 /// Rewrites a failure of the transport, which speaks of a hub, for a peer.
 fn unreached(name: &str, failure: &Failure) -> Failure {
-    let said = &failure.message;
     if failure.code == ErrorCode::HubKeyChanged {
         return Failure::new(
             ErrorCode::PeerKeyChanged,
@@ -258,11 +268,24 @@ fn unreached(name: &str, failure: &Failure) -> Failure {
         .hint("Somebody else has their address by now, or is in between: ask again when they are back.");
     }
     if failure.code == ErrorCode::WrongProtocol {
-        let message = format!("Something else than {name} answers on a direct connection: {said}.");
+        let message = format!("Something else than {name} answers on a direct connection. {}", failure.message);
         return Failure::new(ErrorCode::PeerUnreachable, message)
             .hint("Ask again when they are back; `message` reaches them through the hub.");
     }
-    let message = format!("{name} does not answer on a direct connection: {said}.");
+    let message = format!("{name} does not answer on a direct connection. {}", failure.message);
     Failure::new(ErrorCode::PeerUnreachable, message)
         .hint("Ask again when they are back; `message` reaches them through the hub.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_reached_is_told_in_whole_sentences() {
+        let said = "10.0.0.1:7755 cannot be reached: nothing listens there (refused).";
+        let told = unreached("dora", &Failure::new(ErrorCode::HubUnreachable, said));
+        assert_eq!(told.code, ErrorCode::PeerUnreachable);
+        assert_eq!(told.message, format!("dora does not answer on a direct connection. {said}"));
+    }
 }

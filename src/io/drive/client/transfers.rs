@@ -1,6 +1,7 @@
 //! Transfers: starts the session's downloads on threads, and reports their news back.
 
 use std::collections::hash_map::Entry;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,6 +97,13 @@ impl<W: Observer> ClientDriver<W> {
             }
             Message::SourcesChecked(transfer)
         });
+    }
+
+    /// Tells the downloads where the owners of keys are now.
+    pub(super) fn tell_whereabouts(&self, whereabouts: &[(PublicKey, Option<SocketAddr>)]) {
+        for control in self.fetching.running.values().chain(self.serving.parcels.listings()) {
+            whereabouts.iter().for_each(|(key, address)| control.whereabouts(*key, *address));
+        }
     }
 
     /// Lets transfers that were broken off put down what they have, and goodbyes reach those whom they are for.
@@ -207,9 +215,10 @@ fn completed(fetched: Fetched) -> TransferNote {
 /// The news of an upload for the session. If it failed, the number of sent bytes comes first.
 pub(super) fn upload_note(event: UploadEvent) -> (u64, Vec<UploadNote>) {
     match event {
-        UploadEvent::Started { upload, file, peer: _, peer_name, size, hash } => {
-            (upload, vec![UploadNote::Started { peer: peer_name, file, size, hash }])
+        UploadEvent::Started { upload, file, peer: _, peer_name, size, hash, route } => {
+            (upload, vec![UploadNote::Started { peer: peer_name, file, size, hash, route }])
         }
+        UploadEvent::Way { upload, route } => (upload, vec![UploadNote::Way(route)]),
         UploadEvent::Progress { upload, bytes } => (upload, vec![UploadNote::Progress(bytes)]),
         UploadEvent::Completed { upload, bytes, elapsed: _ } => (upload, vec![UploadNote::Completed(bytes)]),
         UploadEvent::Failed { upload, bytes, failure } => {

@@ -19,7 +19,7 @@ use crate::protocol::limits::HELLO_BYTES;
 use crate::protocol::wire::{SEEK_PROTOCOL, Seek, SeekAnswer};
 use crate::protocol::{Failure, TransportChoice, to_json};
 
-/// Looks for the hub that has this number, in 14 s at most. Nobody is told anything but the number, nor who asks: each
+/// Looks for the hub that has this number, in 15 s at most. Nobody is told anything but the number, nor who asks: each
 /// question is asked under a key that is used for nothing else.
 ///
 /// # Errors

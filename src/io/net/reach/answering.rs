@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::greeting::greeted;
-use super::lines::{Lines, Report};
+use super::lines::{Lines, Report, Served};
 use super::switchboard::{FromHub, Serve, Switchboard, ToHub};
 use crate::core::reach::{Answering, AnsweringInput, AnsweringOutput, Greeter, Met};
 use crate::io::os::clock::until;
@@ -37,7 +37,8 @@ pub(super) async fn answer(
                 AnsweringOutput::Serve(line, route) => {
                     if let Some(tcp) = lines.take(line) {
                         let greeter = machine.greeter(line);
-                        tokio::spawn(hand_over(tcp, greeter, (peer, route), serve.clone()));
+                        let served = lines.served(line);
+                        tokio::spawn(hand_over(tcp, greeter, (peer, route), serve.clone(), served));
                     }
                 }
                 AnsweringOutput::Over => return,
@@ -59,6 +60,8 @@ pub(super) async fn answer(
                     tracing::debug!(?line, %failure, "a line of a meeting does not stand");
                     Some(AnsweringInput::Failed(line))
                 }
+                Report::Proved(line) => Some(AnsweringInput::Proved(line)),
+                Report::Ended(line) => Some(AnsweringInput::Ended(line)),
             },
             () = until(next) => Some(AnsweringInput::Tick),
         };
@@ -69,9 +72,15 @@ pub(super) async fn answer(
 }
 
 /// Lets the server of what is wanted do the rest after the greeting.
-async fn hand_over(tcp: TcpStream, greeter: Greeter, (peer, route): (PublicKey, Route), serve: Arc<Serve>) {
+async fn hand_over(
+    tcp: TcpStream,
+    greeter: Greeter,
+    (peer, route): (PublicKey, Route),
+    serve: Arc<Serve>,
+    served: Served,
+) {
     match greeted(tcp, greeter).await {
-        Ok(tcp) => serve(tcp, peer, route),
+        Ok(tcp) => serve(tcp, peer, route, served),
         Err(e) => tracing::debug!(%e, "what was dialled for a meeting does not greet"),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -16,6 +17,8 @@ use crate::protocol::{ErrorCode, Failure, cause};
 
 /// The most connections of one meeting that were accepted and wait: whoever dials without end gets no more.
 const MOST_LINES: usize = 32;
+/// How long to wait after a connection that could not be accepted.
+const PAUSE: Duration = Duration::from_millis(20);
 /// What may be reported before it is taken in.
 const REPORTS: usize = 64;
 
@@ -28,6 +31,33 @@ pub(super) enum Report {
     Came(TcpStream, SocketAddr),
     /// It does not stand.
     Failed(Line, Failure),
+    /// The peer has proved its key on one that is served.
+    Proved(Line),
+    /// One that was to be served has ended before that.
+    Ended(Line),
+}
+
+/// Tells what becomes of a connection that is served: whether the peer has proved its key on it.
+#[derive(Debug)]
+pub struct Served {
+    line: Line,
+    proved: bool,
+    reports: mpsc::Sender<Report>,
+}
+
+impl Served {
+    /// The peer has proved its key.
+    pub fn proved(mut self) {
+        self.proved = true;
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let report = if self.proved { Report::Proved(self.line) } else { Report::Ended(self.line) };
+        // Whoever does not hear of it stays until its time is over.
+        let _ = self.reports.try_send(report);
+    }
 }
 
 /// The lines of one race.
@@ -61,9 +91,14 @@ impl Lines {
         let port = Arc::new(MeetingPort::open(hub.ip()).map_err(|e| cannot("No port can be had", &e))?);
         let (accepting, reports) = (port.clone(), self.reports.clone());
         self.tasks.spawn(async move {
-            while let Ok((tcp, from)) = accepting.accept().await {
-                if reports.send(Report::Came(tcp, from)).await.is_err() {
-                    return;
+            loop {
+                match accepting.accept().await {
+                    Ok((tcp, from)) => match reports.send(Report::Came(tcp, from)).await {
+                        Ok(()) => {}
+                        Err(_) => return,
+                    },
+                    // One that has gone meanwhile, or there is no room for another one now.
+                    Err(_) => tokio::time::sleep(PAUSE).await,
                 }
             }
         });
@@ -117,6 +152,11 @@ impl Lines {
     /// Takes a line that stands, to use it.
     pub(super) fn take(&mut self, line: Line) -> Option<TcpStream> {
         self.open.remove(&line)
+    }
+
+    /// What tells how a line is served that was taken.
+    pub(super) fn served(&self, line: Line) -> Served {
+        Served { line, proved: false, reports: self.reports.clone() }
     }
 
     /// Closes a line, whatever it is doing.

@@ -27,6 +27,7 @@ use std::future::Future;
 use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
 
+pub use lines::Served;
 pub use reacher::Reacher;
 pub(super) use surroundings::look_around;
 pub use switchboard::{Serve, Target, ToHub};

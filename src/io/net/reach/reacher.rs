@@ -34,6 +34,11 @@ impl Reacher {
         self.switchboard.set_hub(address);
     }
 
+    /// This machine stands elsewhere in the network than it did.
+    pub fn network_changed(&self) {
+        self.switchboard.forget_surroundings();
+    }
+
     /// Where the hub is besides, as long as it is reached at this address. Of the other family of addresses one is used.
     pub fn hub_is_also_at(&self, address: SocketAddr, others: &[SocketAddr]) {
         if let Some(other) = others.iter().find(|other| other.is_ipv4() != address.is_ipv4()) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::lines::Served;
 use super::surroundings::look_around;
 use crate::core::reach::{Met, Places, Surroundings};
 use crate::core::{Rng, Time};
@@ -27,7 +28,7 @@ const HARD: Duration = Duration::from_secs(600);
 const HARD_PEERS: usize = 4_096;
 
 /// Serves a connection, which takes this way, to the holder of this key, and to nobody else.
-pub type Serve = dyn Fn(TcpStream, PublicKey, Route) + Send + Sync;
+pub type Serve = dyn Fn(TcpStream, PublicKey, Route, Served) + Send + Sync;
 
 /// What is to be told to the hub.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ pub(super) struct Switchboard {
 struct State {
     /// Where the hub takes TCP connections: where it was reached, and an address of the other family, if it has any.
     hub: Vec<SocketAddr>,
-    /// Where this machine stood when it was first asked since the hub was reached.
+    /// Where this machine stood when it was first asked since the hub was reached, or since our address changed.
     surroundings: Option<Arc<Surroundings>>,
     rng: Rng,
     next_ask: u64,
@@ -104,6 +105,10 @@ impl Switchboard {
         (state.hub, state.surroundings) = (vec![address], None);
     }
 
+    pub(super) fn forget_surroundings(&self) {
+        self.state().surroundings = None;
+    }
+
     /// An address of the other family, unless the hub is reached elsewhere by now.
     pub(super) fn hub_is_also_at(&self, address: SocketAddr, other: SocketAddr) {
         let mut state = self.state();
@@ -117,6 +122,9 @@ impl Switchboard {
         let mut state = self.state();
         let Some(to) = state.asks.get(&ask).cloned() else { return };
         if let Ok(met) = &met {
+            if state.meetings.values().any(|of| *of == ask) {
+                return;
+            }
             state.meetings.insert(met.meeting, ask);
         }
         // What does not fit is no word of an honest hub.
@@ -131,12 +139,12 @@ impl Switchboard {
         let _ = to.map(|to| to.try_send(FromHub::Places(places)));
     }
 
-    /// A meeting that a peer has asked for begins; `None` if there are too many already.
+    /// A meeting that a peer has asked for begins; `None` if there are too many already, or it has begun.
     pub(super) fn begin_answering(&self, meeting: u64, peer: PublicKey) -> Option<mpsc::Receiver<FromHub>> {
         let mut state = self.state();
         let of_peer = state.answering.values().filter(|(other, _)| *other == peer).count();
-        if state.answering.len() >= ANSWERING || of_peer >= ANSWERING_EACH {
-            tracing::debug!(%peer, "too many meetings at a time");
+        if state.answering.contains_key(&meeting) || state.answering.len() >= ANSWERING || of_peer >= ANSWERING_EACH {
+            tracing::debug!(%peer, meeting, "too many meetings at a time, or the same again");
             return None;
         }
         let (to, from_hub) = mpsc::channel(HEARD);
@@ -208,5 +216,36 @@ impl Switchboard {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::reach::Tokens;
+
+    fn met(meeting: u64) -> Met {
+        let tokens = Tokens { half: String::new(), second: String::new() };
+        Met { meeting, tokens, relays: false, no_relay: None }
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_says_the_same_again_and_again_has_us_come_once() {
+        let (switchboard, _said) = Switchboard::new(1);
+        let peer = PublicKey([7; 32]);
+        let mut first = switchboard.begin_answering(1, peer).unwrap();
+        assert!(switchboard.begin_answering(1, peer).is_none());
+        switchboard.placed(1, Places::default());
+        assert!(first.try_recv().is_ok(), "it still hears of its meeting");
+        switchboard.end_answering(1);
+        assert!(switchboard.begin_answering(1, peer).is_some());
+
+        let (ask, mut from_hub) = switchboard.begin_asking();
+        for meeting in 2..50 {
+            switchboard.answered(ask, Ok(met(meeting)));
+        }
+        assert_eq!(switchboard.state().meetings.len(), 1);
+        let heard = std::iter::from_fn(|| from_hub.try_recv().ok()).count();
+        assert_eq!(heard, 1);
     }
 }

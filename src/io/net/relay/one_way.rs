@@ -98,6 +98,8 @@ async fn pass_through(
     let mut made = None;
     loop {
         from.readable().await?;
+        // Two that are never slower than this one would keep a thread to themselves.
+        tokio::task::coop::consume_budget().await;
         while let Some(wait) = rates.iter().map(|rate| rate.wait()).max().filter(|wait| !wait.is_zero()) {
             sleep(wait).await;
         }

@@ -83,7 +83,7 @@ pub(super) fn small(number: usize, len: usize) -> Vec<u8> {
 fn served(giver: &Giver) -> u64 {
     let bytes = |n: &UploadEvent| match n {
         UploadEvent::Completed { bytes, .. } | UploadEvent::Failed { bytes, .. } => *bytes,
-        UploadEvent::Started { .. } | UploadEvent::Progress { .. } => 0,
+        UploadEvent::Started { .. } | UploadEvent::Way { .. } | UploadEvent::Progress { .. } => 0,
     };
     giver.notes.until_over().iter().map(bytes).sum()
 }
@@ -139,7 +139,15 @@ fn data_folder_is_one_upload_for_who_shares_it() {
     let size = job.files.iter().map(|f| f.chunking.size()).sum();
     let told = giver.notes.until_over();
     let (file, peer_name) = ("albums/".to_owned(), "rita".to_owned());
-    let started = UploadEvent::Started { upload: 1, file, peer: receiver().key, peer_name, size, hash: job.hash };
+    let started = UploadEvent::Started {
+        upload: 1,
+        file,
+        peer: receiver().key,
+        peer_name,
+        size,
+        hash: job.hash,
+        route: Route::Direct,
+    };
     assert_eq!(told[0], started);
     assert!(matches!(told.last(), Some(UploadEvent::Completed { upload: 1, bytes, .. }) if *bytes == size), "{told:?}");
 }

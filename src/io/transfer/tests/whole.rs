@@ -48,8 +48,15 @@ fn data_both_sides_tell_what_happens() {
     );
     let told = giver.notes.until_over();
     let (file, peer_name) = ("sub/a.bin".to_owned(), "rita".to_owned());
-    let started =
-        UploadEvent::Started { upload: 1, file, peer: receiver().key, peer_name, size: len, hash: hashed.hash };
+    let started = UploadEvent::Started {
+        upload: 1,
+        file,
+        peer: receiver().key,
+        peer_name,
+        size: len,
+        hash: hashed.hash,
+        route: Route::Direct,
+    };
     assert_eq!(told[0], started);
     assert!(matches!(told.last(), Some(UploadEvent::Completed { upload: 1, bytes, .. }) if *bytes == len));
 }

@@ -64,7 +64,7 @@ impl Table {
     /// Sends this as request 1, up to its code.
     pub(super) fn send(&mut self, request: &str, parcel: Parcel) -> String {
         self.sender.line(request);
-        self.sender.handle(Input::ParcelPrepared(1, Ok(parcel)));
+        self.sender.handle(Input::Parcel(ParcelInput::Prepared(1, Ok(parcel))));
         self.play();
         self.code()
     }
@@ -92,7 +92,8 @@ impl Table {
 
     /// The same, except for what is to be fetched and where from.
     pub(super) fn play_but_listing(&mut self) {
-        let is_later = |output: &Output| matches!(output, Output::FetchListing(..) | Output::Whereabouts(_));
+        let is_later =
+            |output: &Output| matches!(output, Output::Parcel(ParcelOutput::FetchListing(..)) | Output::Whereabouts(_));
         loop {
             let later = self.receiver.parcels.extract_if(.., |output| is_later(output)).collect::<Vec<_>>();
             self.turn();
@@ -114,12 +115,12 @@ impl Table {
 
     fn on_disk(&mut self, output: Output) {
         match output {
-            Output::FindTicket(task, code) => {
+            Output::Parcel(ParcelOutput::FindTicket(task, code)) => {
                 let ticket = self.ticket.clone().filter(|ticket| ticket.code == code);
-                self.receiver.handle(Input::TicketFound(task, ticket));
+                self.receiver.handle(Input::Parcel(ParcelInput::TicketFound(task, ticket)));
             }
-            Output::KeepTicket(ticket) => self.ticket = Some(ticket),
-            Output::DropTicket(_) => self.ticket = None,
+            Output::Parcel(ParcelOutput::KeepTicket(ticket)) => self.ticket = Some(ticket),
+            Output::Parcel(ParcelOutput::DropTicket(_)) => self.ticket = None,
             other => panic!("{other:?}"),
         }
     }

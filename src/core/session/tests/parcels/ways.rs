@@ -19,12 +19,12 @@ fn one_file_goes_from_a_member_to_a_guest() {
     assert_eq!((plan.files[0].target.as_str(), plan.share, plan.by_key), ("song", false, true));
     assert_eq!((plan.sources[0].key, plan.sources[0].address), (SENDER, "10.0.0.1:40000".parse().unwrap()));
     assert!(table.ticket.is_some(), "it may come back");
-    let serve = Output::ServeParcel(1, RECEIVER, "receiver of 8".into());
+    let serve = Output::Parcel(ParcelOutput::Serve(1, RECEIVER, "receiver of 8".into()));
     assert!(table.sender.parcels.contains(&serve), "{:?}", table.sender.parcels);
     table.receiver.complete(1);
     table.play();
     assert_eq!((table.receiver.last(1), table.sender.last(1)), (Some("parcel-received"), Some("parcel-sent")));
-    assert!(table.ticket.is_none() && table.sender.parcels.contains(&Output::DropParcel(1)));
+    assert!(table.ticket.is_none() && table.sender.parcels.contains(&Output::Parcel(ParcelOutput::Drop(1))));
     let words = ["ready", "parcel-ready", "parcel-claimed", "parcel-delivered", "parcel-sent"];
     assert_eq!(table.sender.words(), words);
     let words = ["ready", "parcel-found", "transfer-started", "transfer-completed", "parcel-received"];
@@ -55,17 +55,21 @@ fn many_files_are_listed_first() {
     let code = table.send(SEND, Parcel { content: ParcelContent::Listed(listing.clone()), ..songs() });
     table.receiver.line(&format!(r#"{{"id":1,"request":"parcel-receive","code":"{code}"}}"#));
     table.play_but_listing();
-    let Some(Output::FetchListing(task, plan)) = table.receiver.parcels.pop() else { panic!("it is listed") };
+    let Some(Output::Parcel(ParcelOutput::FetchListing(task, plan))) = table.receiver.parcels.pop() else {
+        panic!("it is listed")
+    };
     assert_eq!((plan.hash, plan.share, plan.by_key), (listing.hash, false, true));
     // One that is not what was sealed.
-    table.receiver.handle(Input::Listed(task, Ok(vec![file("songs/a", 8), file("../b", 0)])));
+    table.receiver.handle(Input::Parcel(ParcelInput::Listed(task, Ok(vec![file("songs/a", 8), file("../b", 0)]))));
     assert_eq!(table.receiver.last(1), Some("peer-broke"));
     table.play();
     table.receiver.line(&format!(r#"{{"id":2,"request":"parcel-receive","code":"{code}"}}"#));
     table.play_but_listing();
-    let Some(Output::FetchListing(task, _)) = table.receiver.parcels.pop() else { panic!("it is listed") };
+    let Some(Output::Parcel(ParcelOutput::FetchListing(task, _))) = table.receiver.parcels.pop() else {
+        panic!("it is listed")
+    };
     let ParcelContent::Files(files) = songs().content else { panic!() };
-    table.receiver.handle(Input::Listed(task, Ok(files)));
+    table.receiver.handle(Input::Parcel(ParcelInput::Listed(task, Ok(files))));
     let transfer = table.receiver.fetches[0];
     table.receiver.complete(transfer);
     table.play();
@@ -129,7 +133,7 @@ fn a_cancelled_parcel_ends_on_both_sides() {
     table.play_but_listing();
     assert_eq!(table.receiver.last(1), Some("parcel-gone"));
     assert_eq!(table.receiver.cancelled, [1]);
-    assert!(table.sender.parcels.contains(&Output::DropParcel(1)) && !table.is_open);
+    assert!(table.sender.parcels.contains(&Output::Parcel(ParcelOutput::Drop(1))) && !table.is_open);
 }
 
 #[test]
@@ -203,12 +207,12 @@ fn an_old_hub_is_told_of() {
     let error = r#"{"event":"error","code":"bad-request","message":"No.","retry":"never"}"#;
     let mut table = Table::new();
     table.sender.line(SEND);
-    table.sender.handle(Input::ParcelPrepared(1, Ok(songs())));
+    table.sender.handle(Input::Parcel(ParcelInput::Prepared(1, Ok(songs()))));
     table.sender.hub(error);
     assert_eq!(table.sender.last(1), Some("wrong-protocol"));
     table.receiver.line(r#"{"id":1,"request":"parcel-receive","code":"8-crossover-clockwork"}"#);
-    let Some(Output::FindTicket(task, _)) = table.receiver.parcels.pop() else { panic!() };
-    table.receiver.handle(Input::TicketFound(task, None));
+    let Some(Output::Parcel(ParcelOutput::FindTicket(task, _))) = table.receiver.parcels.pop() else { panic!() };
+    table.receiver.handle(Input::Parcel(ParcelInput::TicketFound(task, None)));
     table.receiver.hub(error);
     assert_eq!(table.receiver.last(1), Some("wrong-protocol"));
 }
