@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::wire::Octets;
-use super::{Code, Content, PublicKey};
+use super::{Code, Content, PublicKey, Timestamp};
 
 /// What a parcel is to its receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,7 +25,7 @@ pub enum ParcelKind {
     Text,
 }
 
-/// What the sender says: one line after the receiver has proved that it knows the code.
+/// What the sender says: one line after the receiver has proved that it knows the code, and after each return.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FromSender {
@@ -90,6 +90,40 @@ pub struct Ticket {
     pub parcel: Parcel,
     /// With what both come to a new channel when the receiver returns: as secret as the code was.
     pub resumption: Octets,
+}
+
+/// What a sender keeps on its disk of a code that it has told: with it, the same parcel goes on under the same code over a
+/// kill of its process. It is written before anybody is told or answered what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SentCode {
+    /// The code.
+    pub code: Code,
+    /// How many may have the parcel.
+    pub times: u64,
+    /// How many have typed the code right.
+    pub right: u64,
+    /// Whether somebody was answered who has not confirmed: if the process ends now, that was a guess.
+    pub answered: bool,
+    /// Until when the code is good, if that is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Those who were right.
+    pub admitted: Vec<SentTo>,
+}
+
+/// Somebody who has typed a code right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SentTo {
+    /// Their key.
+    pub key: PublicKey,
+    /// Which of those who may have it, from 1.
+    pub receiver: u64,
+    /// With what both come to a new channel when they return: as secret as the code was.
+    pub resumption: Octets,
+    /// Whether they have everything.
+    pub has_all: bool,
 }
 
 /// What the receiver says.

@@ -89,6 +89,8 @@ impl Sim {
             ParcelOutput::Prepare { parcel, paths, stream } => self.prepare_parcel(client, parcel, &paths, stream),
             ParcelOutput::Serve(parcel, key, name) => parcels.admit(parcel, key, name),
             ParcelOutput::Drop(parcel) => parcels.drop(parcel),
+            // No simulated sender is killed.
+            ParcelOutput::KeepCode(..) => {}
             ParcelOutput::FetchListing(task, plan) => self.fetch_listing(client, task, &plan),
             ParcelOutput::FindTicket(task, code) => {
                 let ticket = parcels.ticket(&code);

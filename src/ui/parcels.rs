@@ -12,7 +12,7 @@ use super::units::size;
 
 /// The code, and what to tell whoever is to have the parcel.
 pub(super) fn ready(body: &event::ParcelReady, style: Style) -> String {
-    let event::ParcelReady { code, hub, kind, name, files, size, times, until, .. } = body;
+    let event::ParcelReady { code, hub, kind, name, files, size, times, until, again, .. } = body;
     let (code, hub) = (escape(code), escape(hub));
     let mut out = format!("Sending {}", what(*kind, name, *files, *size));
     if *times != 1 {
@@ -20,6 +20,9 @@ pub(super) fn ready(body: &event::ParcelReady, style: Style) -> String {
     }
     if let Some(until) = until {
         let _ = write!(out, ", until {until}");
+    }
+    if *again {
+        out += ", under the code of before";
     }
     let (whose, unknown) = match is_nearby(&code) {
         true => ("On another machine in this network", "if it is not found there"),

@@ -12,11 +12,15 @@ use crate::io::drive::client::{ClientOptions, Ports, UserInput, Who};
 use crate::io::state::home::Home;
 use crate::protocol::event::WaitsFor;
 use crate::protocol::{
-    Event, EventLine, Failure, Follows, Id, JoinLink, PublicKey, Request, RequestLine, TransportChoice,
+    Direction, ErrorCode, Event, EventLine, Failure, Follows, Id, JoinLink, PublicKey, Request, RequestLine,
+    TransportChoice,
 };
 
 /// The `id` of the one request, by which its events are known.
 const REQUEST_ID: &str = "parcel";
+
+/// What a sender is told when its receiver is not there any more.
+const AWAY: &str = "They are gone before everything was there. Waiting for them to come back ...\n";
 
 /// How a client is started that sends or receives by a short code.
 #[derive(Debug, Args)]
@@ -115,7 +119,9 @@ impl ParcelArgs {
             welcomed: None,
             retold,
         };
-        let renderer = Renderer::new(self.json, mode, Face::from(style()));
+        let face = Face::from(style())
+            .dressed(|line, text| if matches!(line.event, Event::TransferFailed(_)) { AWAY.to_owned() } else { text });
+        let renderer = Renderer::new(self.json, mode, face);
         let line = RequestLine { id: Some(Id::Text(REQUEST_ID.into())), request };
         let feed = |input: tokio::sync::mpsc::Sender<UserInput>, _| {
             for step in [UserInput::Request(line), UserInput::End] {
@@ -141,12 +147,23 @@ fn of_the_request(line: &EventLine) -> bool {
 
 /// Selects the events that are shown as text: what happens to the parcel, and what goes wrong on the way.
 fn shows(line: &EventLine) -> bool {
-    match &line.event {
-        Event::HubLost(_) | Event::HubBack(_) | Event::TransferStalled(_) => true,
+    let event = &line.event;
+    if let Event::Waiting(waiting) = event {
         // That the end waits for receivers is what this is for.
-        Event::Waiting(waiting) => waiting.r#for.contains(&WaitsFor::Hub),
-        Event::TransferQueued(_) | Event::TransferStarted(_) | Event::TransferProgress(_) => false,
-        Event::TransferCompleted(_) | Event::OfferProgress(_) => false,
-        _ => line.id.is_some(),
+        return waiting.r#for.contains(&WaitsFor::Hub);
     }
+    if let Event::TransferFailed(failed) = event {
+        // A receiver's failure is told by the end of its request; a sender waits on.
+        return failed.direction == Direction::Up && failed.code != ErrorCode::Interrupted;
+    }
+    let has_bar = matches!(
+        event,
+        Event::TransferQueued(_)
+            | Event::TransferStarted(_)
+            | Event::TransferProgress(_)
+            | Event::TransferCompleted(_)
+            | Event::OfferProgress(_)
+    );
+    let is_trouble = matches!(event, Event::HubLost(_) | Event::HubBack(_) | Event::TransferStalled(_));
+    is_trouble || (line.id.is_some() && !has_bar)
 }

@@ -64,6 +64,11 @@ impl Life {
         self.right
     }
 
+    /// Whether somebody was answered who has not confirmed.
+    pub fn is_answered(&self) -> bool {
+        self.stage == Stage::Answered
+    }
+
     /// The maker is about to answer a typist.
     ///
     /// # Errors

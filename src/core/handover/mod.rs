@@ -20,7 +20,7 @@
 //! |---|---|---|
 //! | the first time | share, with the knock | share |
 //! | | confirmation | confirmation, then the parcel, sealed |
-//! | a return | nonce | nonce |
+//! | a return | nonce | nonce, then the parcel, sealed |
 //! | at the end | `received`, sealed | hangs up |
 //!
 //! Both follow the drain contract of [`core`](super): inputs are method calls, and `poll` gives the steps until there are

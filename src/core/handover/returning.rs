@@ -10,7 +10,7 @@ use crate::core::exchange::{Channel, Resumption, ReturnNonce};
 use crate::core::secrets::Secrets;
 use crate::core::time::Time;
 use crate::protocol::PublicKey;
-use crate::protocol::parcel::FromReceiver;
+use crate::protocol::parcel::{FromReceiver, FromSender};
 
 /// How long after a knock in vain the next one follows: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -133,15 +133,23 @@ impl Returning {
         out.push_back(ReceivingStep::At(address));
     }
 
-    /// The sender says something: its nonce. Whatever else it says ends the conversation, but not what is fetched.
+    /// The sender says something: its nonce, and then the parcel once more. Whatever else it says ends the conversation,
+    /// but not what is fetched.
     pub(super) fn said(&mut self, now: Time, message: &[u8], out: &mut VecDeque<ReceivingStep>) {
+        if let Stage::Open { channel, .. } = &mut self.stage {
+            let word = channel.open(message).ok();
+            if let Some(FromSender { parcel }) = word.and_then(|word| serde_json::from_slice(&word).ok()) {
+                return out.push_back(ReceivingStep::Again(Box::new(parcel)));
+            }
+        }
         let (conversation, channel) = match &self.stage {
             Stage::Greeting { conversation, nonce, .. } => {
                 let theirs = ReturnNonce::try_from(message).ok();
                 (*conversation, theirs.and_then(|theirs| self.resumption.typist(nonce, &theirs).ok()))
             }
-            Stage::Open { conversation, .. } | Stage::Reported { conversation } => (*conversation, None),
-            Stage::Away(_) | Stage::Knocking(_) => return,
+            Stage::Open { conversation, .. } => (*conversation, None),
+            // What was under way to us when we said our last word is of no interest.
+            Stage::Reported { .. } | Stage::Away(_) | Stage::Knocking(_) => return,
         };
         match channel {
             Some(channel) => {

@@ -8,8 +8,8 @@ use crate::core::secrets::Secrets;
 use crate::core::time::Time;
 use crate::protocol::code::Nameplate;
 use crate::protocol::limits::KNOCK_TIME;
-use crate::protocol::parcel::FromReceiver;
-use crate::protocol::{Code, ErrorCode, Failure, PublicKey};
+use crate::protocol::parcel::{FromReceiver, SentCode, SentTo};
+use crate::protocol::{Code, ErrorCode, Failure, PublicKey, Timestamp};
 
 /// Receivers that wait until an exchange with another one is over.
 const WAITING: usize = 16;
@@ -31,6 +31,8 @@ pub struct Sending {
     received: u64,
     /// Why nobody new may have it.
     closed: Option<Failure>,
+    /// Whether something has changed that is to be kept on disk.
+    changed: bool,
     out: VecDeque<SendingStep>,
 }
 
@@ -76,13 +78,47 @@ impl Sending {
             admitted: BTreeMap::new(),
             received: 0,
             closed: None,
+            changed: false,
             out: VecDeque::new(),
         }
     }
 
+    /// The same parcel after a kill of the process, with what was kept. Nothing if its code is good for nobody any more.
+    pub fn recalled(ours: PublicKey, word: Vec<u8>, kept: &SentCode, secrets: &mut Secrets) -> Option<Self> {
+        let SentCode { code, times, right, answered, admitted, .. } = kept;
+        let mut known = BTreeMap::new();
+        for SentTo { key, receiver, resumption, has_all } in admitted {
+            let resumption = Resumption::recalled(&resumption.0).ok()?;
+            known.insert(*key, Admitted { receiver: *receiver, resumption, has_all: *has_all });
+        }
+        let received = known.values().filter(|admitted| admitted.has_all).count() as u64;
+        let life = Life::recalled(Some(*times), *right, *answered);
+        let new = Self::new(ours, *times, word, secrets);
+        let sending = Self { code: Some(code.clone()), life, admitted: known, received, ..new };
+        let is_of_use = sending.life.over() != Some(Over::Guessed) && !sending.is_received_by_all();
+        is_of_use.then_some(sending)
+    }
+
+    /// What is to be kept on disk, if that has changed. It must be there before anything is said.
+    pub fn to_keep(&mut self, until: Option<Timestamp>) -> Option<SentCode> {
+        let code = self.code.clone().filter(|_| std::mem::take(&mut self.changed))?;
+        let admitted = self.admitted.iter().map(|(key, admitted)| SentTo {
+            key: *key,
+            receiver: admitted.receiver,
+            resumption: admitted.resumption.to_keep().into(),
+            has_all: admitted.has_all,
+        });
+        let (right, answered) = (self.life.right(), self.life.is_answered() || self.life.over() == Some(Over::Guessed));
+        Some(SentCode { code, times: self.times, right, answered, until, admitted: admitted.collect() })
+    }
+
     /// The hub has given us a number. Returns the code.
     pub fn opened(&mut self, nameplate: Nameplate) -> &Code {
-        self.code.insert(Code::new(nameplate, self.words))
+        self.changed = true;
+        let new = Code::new(nameplate, self.words);
+        // After a kill of the process, the words are those of before.
+        let known = self.code.take().filter(|known| known.nameplate() == nameplate);
+        self.code.insert(known.unwrap_or(new))
     }
 
     /// The number of the code, once it has one.
@@ -225,6 +261,7 @@ impl Sending {
     /// They were right.
     fn admit(&mut self, conversation: u64, key: PublicKey, confirmation: &[u8], mut channel: Channel) {
         self.life.confirmed();
+        self.changed = true;
         let receiver = self.life.right();
         let admitted = Admitted { receiver, resumption: channel.resumption().clone(), has_all: false };
         // One key may be right twice. What it did not fetch the first time, it fetches now.
@@ -246,8 +283,10 @@ impl Sending {
         let ours: ReturnNonce = secrets.bytes();
         let channel = ReturnNonce::try_from(message).ok().zip(self.admitted.get(&key));
         match channel.and_then(|(theirs, admitted)| admitted.resumption.maker(&theirs, &ours).ok()) {
-            Some(channel) => {
+            Some(mut channel) => {
                 self.out.push_back(SendingStep::Say(conversation, ours.to_vec()));
+                // Where it is to be had may be another place than before.
+                self.out.push_back(SendingStep::Say(conversation, channel.seal(&self.word)));
                 self.talks.insert(conversation, Talk { key, stage: Stage::Open(Box::new(channel)) });
             }
             None => self.hang_up(conversation, false),
@@ -257,6 +296,7 @@ impl Sending {
     fn has_all(&mut self, key: PublicKey) {
         let Some(admitted) = self.admitted.get_mut(&key) else { return };
         admitted.has_all = true;
+        self.changed = true;
         self.received += 1;
         let (receiver, left) = (admitted.receiver, self.times.saturating_sub(self.received));
         self.out.push_back(SendingStep::Delivered { key, receiver, left });
@@ -295,6 +335,7 @@ impl Sending {
     /// An exchange has not ended well: the code is over. `wrong` says that the words were, rather than that nothing came.
     fn guessed(&mut self, wrong: bool) {
         self.life.failed();
+        self.changed = true;
         let failure = match wrong {
             true => ErrorCode::CodeGuessed.into(),
             false => Failure::new(
@@ -349,6 +390,7 @@ impl Sending {
         match (answered, self.life.over()) {
             (Ok((maker, share)), None) => match self.life.answer() {
                 Ok(()) => {
+                    self.changed = true;
                     let stage = Stage::Confirming(Box::new(maker), now + CONFIRM_TIME);
                     self.talks.insert(conversation, Talk { key, stage });
                     self.out.push_back(SendingStep::Say(conversation, share.to_vec()));

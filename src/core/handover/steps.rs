@@ -58,6 +58,8 @@ pub enum ReceivingStep {
     Found(Box<Parcel>, PublicKey),
     /// The sender is at this address now, as the hub sees it. It serves the parcel from there.
     At(IpAddr),
+    /// The sender has come back, and tells the parcel once more: where it is to be had may be another place.
+    Again(Box<Parcel>),
     /// The sender has ended before everything was here.
     Gone,
     /// Everything is here, and the sender knows it, or cannot be told.

@@ -12,7 +12,7 @@ use crate::core::verify::KnownKey;
 use crate::protocol::event::Settings;
 use crate::protocol::line::BadLine;
 use crate::protocol::name::NameKey;
-use crate::protocol::parcel::{Parcel, Ticket};
+use crate::protocol::parcel::{Parcel, SentCode, Ticket};
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::wire::{Frame, Meet, MeetAt, Received};
@@ -279,6 +279,8 @@ pub enum Output {
 pub enum ParcelInput {
     /// The files of the parcel with this number are hashed; nobody can fetch them yet.
     Prepared(u64, Result<Parcel, Failure>),
+    /// What this machine has kept of a code under which the parcel with this number was sent before; `Prepared` follows.
+    Recalled(u64, Box<SentCode>),
     /// Progress of hashing the files of the parcel with this number.
     Hashing(u64, event::OfferProgress),
     /// The listing of a parcel that the task of this number has fetched: its files.
@@ -303,6 +305,9 @@ pub enum ParcelOutput {
     Serve(u64, PublicKey, String),
     /// Nobody may fetch the parcel with this number any more.
     Drop(u64),
+    /// Keep what is known of the code of the parcel with this number until that is dropped. It must be on disk before
+    /// what is sent to the hub after it.
+    KeepCode(u64, Box<SentCode>),
     /// Fetch the listing of a parcel, as the task of this number; `Listed` answers.
     FetchListing(u64, Arc<FetchPlan>),
     /// Look for what this machine has kept of a code, as the task of this number; `TicketFound` answers.

@@ -10,6 +10,7 @@ use etcetera::BaseStrategy;
 use super::joined::JoinedHubs;
 use super::pins::Pins;
 use super::redeemed::RedeemedFile;
+use super::sent_codes::SentCodes;
 use super::tickets::Tickets;
 use crate::io::fs::own_file::{file_of, mark_private};
 use crate::io::net::identity::Identity;
@@ -119,6 +120,11 @@ impl Home {
     /// What is kept of the codes by which something is being received.
     pub fn tickets(&self) -> Tickets {
         Tickets::at(&self.dir)
+    }
+
+    /// What is kept of the codes by which something is being sent.
+    pub fn sent_codes(&self) -> SentCodes {
+        SentCodes::at(&self.dir)
     }
 
     /// The file for the history of the line editor.

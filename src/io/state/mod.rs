@@ -7,4 +7,5 @@ pub mod joined;
 mod known_keys;
 pub mod pins;
 pub mod redeemed;
+pub mod sent_codes;
 pub mod tickets;

@@ -29,6 +29,9 @@ bodies! {
         /// Until when, if that is limited.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
+        /// Whether it goes on under the code that it had before the program was killed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
     }
     /// Somebody has typed the code right, and fetches the parcel.
     ParcelClaimed {

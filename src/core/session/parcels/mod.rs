@@ -83,6 +83,7 @@ impl Parcels {
     pub(super) fn handle(&mut self, now: Time, cx: &mut Context, transfers: &mut Transfers, input: ParcelInput) {
         match input {
             ParcelInput::Prepared(parcel, result) => self.prepared(now, cx, transfers, parcel, result),
+            ParcelInput::Recalled(parcel, kept) => self.sends.recalled(parcel, kept),
             ParcelInput::Hashing(parcel, progress) => self.hashing(now, cx, parcel, progress),
             ParcelInput::Listed(task, result) => self.listed(now, cx, transfers, task, result),
             ParcelInput::TicketFound(task, ticket) => self.ticket_found(now, cx, transfers, task, ticket),

@@ -28,6 +28,8 @@ pub(super) struct Receive {
 struct Found {
     parcel: Parcel,
     sender: PublicKey,
+    /// Where the hub has seen the sender.
+    seen_at: Option<IpAddr>,
     stage: Stage,
 }
 
@@ -105,6 +107,11 @@ impl Receive {
                         return Some(End::Failed(failure));
                     }
                 }
+                ReceivingStep::Again(parcel) => {
+                    if let Err(failure) = self.told_again(hands, &parcel) {
+                        return Some(End::Failed(failure));
+                    }
+                }
                 ReceivingStep::Gone => return Some(End::Failed(ErrorCode::ParcelGone.into())),
                 ReceivingStep::Told => return self.received(),
                 ReceivingStep::Failed(failure) => return Some(End::Failed(of_hub(failure, &self.pending))),
@@ -117,12 +124,23 @@ impl Receive {
         let Parcel { kind, ref name, files, size, .. } = parcel;
         let found = event::ParcelFound { kind, name: name.clone(), files, size, key: sender };
         hands.cx.tell_for(hands.now, self.pending.id.clone(), false, found);
-        self.found.get_or_insert(Found { parcel, sender, stage: Stage::Unplaced });
+        self.found.get_or_insert(Found { parcel, sender, seen_at: None, stage: Stage::Unplaced });
+    }
+
+    /// The sender has told the same parcel again: it may be served from another port by now.
+    fn told_again(&mut self, hands: &mut Hands<'_>, parcel: &Parcel) -> Result<(), Failure> {
+        let Some(found) = self.found.as_mut().filter(|found| found.parcel.content == parcel.content) else {
+            return Ok(());
+        };
+        found.parcel.port = parcel.port;
+        found.parcel.addresses.clone_from(&parcel.addresses);
+        found.seen_at.map_or(Ok(()), |address| self.placed(hands, address))
     }
 
     /// The hub sees the sender at this address: fetches what it sends, or goes on there.
     fn placed(&mut self, hands: &mut Hands<'_>, address: IpAddr) -> Result<(), Failure> {
         let Some(found) = &mut self.found else { return Ok(()) };
+        found.seen_at = Some(address);
         // What is on the hub's own machine is where the hub is.
         let is_with_hub = address.is_loopback() || address.is_unspecified();
         let address = hands.cx.uplink.hub_address().filter(|_| is_with_hub).unwrap_or(address);

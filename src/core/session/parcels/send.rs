@@ -5,16 +5,15 @@ use std::time::Duration;
 use super::asks::Asked;
 use super::{Hands, fits, of_hub};
 use crate::core::handover::{HUB_TIME, Sending, SendingStep};
-use crate::core::secrets::Secrets;
 use crate::core::session::context::Context;
 use crate::core::session::pending::Pending;
 use crate::core::session::{Output, ParcelOutput};
 use crate::core::time::Time;
 use crate::protocol::code::{MAX_NAMEPLATE, Nameplate};
-use crate::protocol::parcel::{FromSender, Parcel, ParcelKind};
+use crate::protocol::parcel::{FromSender, Parcel, ParcelKind, SentCode};
 use crate::protocol::types::Stage;
 use crate::protocol::wire::{Admit, Ask, CloseCode, OpenCode, Say};
-use crate::protocol::{Direction, ErrorCode, Failure, PublicKey, Timestamp, Transfer, event};
+use crate::protocol::{Direction, ErrorCode, Failure, Timestamp, Transfer, event};
 
 /// How often a hub that has no number now is asked again.
 const TRIES: u32 = 5;
@@ -26,6 +25,8 @@ pub(super) struct Send {
     times: u64,
     /// For how long the code is good.
     span: Option<Duration>,
+    /// The code under which it was sent before.
+    kept: Option<Box<SentCode>>,
     stage: Preparation,
 }
 
@@ -38,6 +39,8 @@ enum Preparation {
 /// A parcel whose files are known.
 struct Prepared {
     sending: Sending,
+    /// The same with another code, if it is to go on under the one of before, which the hub may refuse.
+    fresh: Option<Sending>,
     about: About,
     number: Number,
     tries: u32,
@@ -77,36 +80,57 @@ pub(super) enum End {
 impl Send {
     /// A parcel whose files are to be hashed.
     pub(super) fn new(transfer: u64, pending: Pending, times: u64, span: Option<Duration>) -> Self {
-        Self { transfer, pending, times, span, stage: Preparation::Hashing }
+        Self { transfer, pending, times, span, kept: None, stage: Preparation::Hashing }
+    }
+
+    /// It was sent before, under this code.
+    pub(super) fn recall(&mut self, kept: Box<SentCode>) {
+        self.kept = Some(kept);
     }
 
     /// The files are hashed.
     ///
     /// # Errors
     /// `message-too-long` if it cannot be told.
-    pub(super) fn prepare(
-        &mut self,
-        now: Time,
-        ours: PublicKey,
-        parcel: Parcel,
-        secrets: &mut Secrets,
-    ) -> Result<(), Failure> {
+    pub(super) fn prepare(&mut self, hands: &mut Hands<'_>, parcel: Parcel) -> Result<(), Failure> {
         let about = About { kind: parcel.kind, name: parcel.name.clone(), files: parcel.files, size: parcel.size };
         let word = serde_json::to_vec(&FromSender { parcel }).unwrap_or_default();
         if !fits(&word) {
             let message = "The text, or the names of the files, are too long to be told.";
             return Err(Failure::new(ErrorCode::MessageTooLong, message));
         }
+        let fresh = Sending::new(hands.ours, self.times, word.clone(), hands.secrets);
+        let recalled = self.recalled(hands, word);
+        let (sending, until, fresh) = match recalled {
+            Some((sending, until)) => (sending, until, Some(fresh)),
+            None => (fresh, None, None),
+        };
         self.stage = Preparation::Prepared(Box::new(Prepared {
-            sending: Sending::new(ours, self.times, word, secrets),
+            sending,
+            fresh,
             about,
-            number: Number::Wanted(now),
+            number: Number::Wanted(hands.now),
             tries: 0,
-            until: None,
+            until,
             told: false,
             is_over: false,
         }));
         Ok(())
+    }
+
+    /// How it goes on under the code that it had before, and until when, if that is as it is wanted now.
+    fn recalled(&mut self, hands: &mut Hands<'_>, word: Vec<u8>) -> Option<(Sending, Option<(Time, Timestamp)>)> {
+        let kept = self.kept.take().filter(|kept| kept.times == self.times)?;
+        if self.span.is_some() != kept.until.is_some() {
+            return None;
+        }
+        let now = hands.cx.effects.calendar(hands.now);
+        let until = kept.until.map(|until| {
+            let left = Duration::from_millis(u64::try_from(until.0 - now.0).unwrap_or(0));
+            (hands.now + left, until)
+        });
+        let sending = Sending::recalled(hands.ours, word, &kept, hands.secrets)?;
+        until.is_none_or(|(at, _)| at > hands.now).then_some((sending, until))
     }
 
     fn prepared(&self) -> Option<&Prepared> {
@@ -203,11 +227,14 @@ impl Send {
         if std::mem::replace(&mut prepared.told, true) {
             return None;
         }
-        prepared.until = span.map(|span| (hands.now + span, hands.cx.effects.calendar(hands.now + span)));
+        let span = span.map(|span| (hands.now + span, hands.cx.effects.calendar(hands.now + span)));
+        prepared.until = prepared.until.or(span);
+        let again = prepared.fresh.take().is_some();
         let About { kind, ref name, files, size } = prepared.about;
         let until = prepared.until.map(|(_, until)| until);
         let (name, hub) = (name.clone(), hands.cx.config.hub.clone());
-        let ready = event::ParcelReady { transfer, code, hub, kind, name, files, size, times, until };
+        let ready = event::ParcelReady { transfer, code, hub, kind, name, files, size, times, until, again };
+        prepared.keep(hands, transfer);
         hands.cx.tell_for(hands.now, id, false, ready);
         None
     }
@@ -224,7 +251,13 @@ impl Send {
             }
             // It was ours before the hub forgot it.
             None if prepared.told => Some(lost_number()),
-            None => Some(failure),
+            None => match prepared.fresh.take() {
+                Some(fresh) => {
+                    (prepared.sending, prepared.until, prepared.number) = (fresh, None, Number::Wanted(now));
+                    None
+                }
+                None => Some(failure),
+            },
         }
     }
 
@@ -247,6 +280,7 @@ impl Send {
     pub(super) fn carry_out(&mut self, hands: &mut Hands<'_>) {
         let (transfer, id, times) = (self.transfer, self.pending.id.clone(), self.times);
         let Some(prepared) = self.prepared_mut() else { return };
+        prepared.keep(hands, transfer);
         let code = prepared.sending.nameplate().unwrap_or_default();
         let name = |receiver: u64| match times {
             1 => format!("receiver of {code}"),
@@ -322,6 +356,13 @@ impl Send {
 }
 
 impl Prepared {
+    /// Keeps on disk what has changed, before anything is said that follows from it.
+    fn keep(&mut self, hands: &mut Hands<'_>, transfer: u64) {
+        if let Some(kept) = self.sending.to_keep(self.until.map(|(_, until)| until)) {
+            hands.cx.output(Output::Parcel(ParcelOutput::KeepCode(transfer, Box::new(kept))));
+        }
+    }
+
     /// Asks the hub for a number, if it is time. Returns why none is to be had.
     fn ask_for_number(&mut self, hands: &mut Hands<'_>, transfer: u64) -> Option<Failure> {
         let now = hands.now;

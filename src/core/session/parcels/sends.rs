@@ -13,7 +13,7 @@ use crate::core::time::Time;
 use crate::protocol::code::Nameplate;
 use crate::protocol::limits::{CODE_ADMITTED, CODES_EACH, PARCEL_TEXT};
 use crate::protocol::line::pointer_at;
-use crate::protocol::parcel::{Parcel, ParcelContent, ParcelKind};
+use crate::protocol::parcel::{Parcel, ParcelContent, ParcelKind, SentCode};
 use crate::protocol::when::span;
 use crate::protocol::wire::{Ask, CloseCode};
 use crate::protocol::{ErrorCode, Failure, PublicKey, Transfer, request};
@@ -57,9 +57,16 @@ impl Sends {
     pub(super) fn prepared(&mut self, hands: &mut Hands<'_>, parcel: u64, result: Result<Parcel, Failure>) {
         let Some(send) = self.open.get_mut(&parcel) else { return };
         let result = result.map_err(|failure| of_hub(failure, &send.pending));
-        let prepared = result.and_then(|told| send.prepare(hands.now, hands.ours, told, hands.secrets));
+        let prepared = result.and_then(|told| send.prepare(hands, told));
         if let Err(failure) = prepared {
             self.refuse(hands, parcel, failure);
+        }
+    }
+
+    /// A parcel whose files are being hashed was sent before, under this code.
+    pub(super) fn recalled(&mut self, parcel: u64, kept: Box<SentCode>) {
+        if let Some(send) = self.open.get_mut(&parcel) {
+            send.recall(kept);
         }
     }
 

@@ -246,7 +246,7 @@ impl World {
             Some(ParcelOutput::FetchListing(task, _)) => {
                 self.handle(Input::Parcel(ParcelInput::Listed(task, Ok(vec![file()]))))
             }
-            Some(ParcelOutput::Serve(..) | ParcelOutput::Drop(_)) => {}
+            Some(ParcelOutput::Serve(..) | ParcelOutput::Drop(_) | ParcelOutput::KeepCode(..)) => {}
             Some(ParcelOutput::KeepTicket(_) | ParcelOutput::DropTicket(_)) => {}
             None => {
                 let number = self.rng.below(4);

@@ -220,7 +220,7 @@ impl<W: Observer> ClientDriver<W> {
             Message::Hashing(task, progress) => self.handle(Input::Hashing(task, progress)),
             Message::Parcel(news) => {
                 let place = || (self.serving.server.port(), self.hub.reacher.own_addresses());
-                if let Some(input) = self.serving.parcels.hear(news, place) {
+                for input in self.serving.parcels.hear(news, self.hub.key, place) {
                     self.handle(Input::Parcel(input));
                 }
             }
@@ -313,7 +313,7 @@ impl<W: Observer> ClientDriver<W> {
                 let check = move || check_dir(&PathBuf::from(dir)).map(|dir| dir.to_string_lossy().into_owned());
                 self.on_thread(move || Message::Dir(task, check()));
             }
-            Output::Hash(offering) => self.hash(offering),
+            Output::Hash(offering) => self.on_thread(self.serving.hash(offering, self.sender.clone())),
             Output::Unserve(files) => self.serving.offers.withdraw(&files),
             Output::Peers(peers) => {
                 // The hub must be able to fetch the files of which it keeps copies.
@@ -326,7 +326,10 @@ impl<W: Observer> ClientDriver<W> {
                 }
             }
             Output::PeersLeft(keys) => keys.iter().for_each(|key| self.serving.server.cancel_all_of(key)),
-            Output::Grant { task, dir, file, to } => self.grant(task, dir, file, to),
+            Output::Grant { task, dir, file, to } => {
+                let known = (self.options.folders.home.pins(), self.hub.key);
+                self.on_thread(self.serving.grant((task, dir, file, to), known));
+            }
             Output::Verify { task, request, shown } => self.verify(task, request, shown),
             Output::Revoke(hash, to) => self.serving.contents.revoke(&hash, &to),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),

@@ -5,7 +5,7 @@ use crate::io::fs::temporary::TemporaryDir;
 use crate::protocol::event::OfferProgress;
 use crate::protocol::parcel::{Parcel, Ticket};
 use crate::protocol::types::Skipped;
-use crate::protocol::{Content, Failure};
+use crate::protocol::{Content, ContentHash, Failure};
 
 /// What has been done for a parcel, by its number, or by that of a task.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub enum ParcelNews {
 pub struct ReadyParcel {
     pub(super) parcel: Parcel,
     pub(super) files: ParcelFiles,
+    /// The hash of all that is in it, by which it is known if it is sent again.
+    pub(super) what: ContentHash,
     /// Where its listing lies, if it has one.
     pub(super) listing: Option<TemporaryDir>,
     /// What was left out of its folders.

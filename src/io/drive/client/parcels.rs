@@ -20,12 +20,13 @@ use crate::io::content::store::ContentStore;
 use crate::io::fs::temporary::TemporaryDir;
 use crate::io::offers::{Gathered, Offers, ParcelFile};
 use crate::io::os::cancel::Cancel;
+use crate::io::state::sent_codes::{SentCodeFile, SentCodes};
 use crate::io::state::tickets::Tickets;
 use crate::io::transfer::{Control, Fetcher, LocalPeer, fetch};
 use crate::protocol::limits::{PARCEL_FILES, PARCEL_INLINE, PARCEL_LISTING, SAY_BYTES};
-use crate::protocol::parcel::{Listing, Parcel, ParcelContent, ParcelKind, Ticket};
+use crate::protocol::parcel::{Listing, Parcel, ParcelContent, ParcelKind, SentCode, Ticket};
 use crate::protocol::types::{SkipReason, Skipped};
-use crate::protocol::{Content, ErrorCode, Failure, PublicKey, cause, to_json};
+use crate::protocol::{Content, ContentHash, ErrorCode, Failure, PublicKey, cause, to_json};
 
 /// The most bytes of the files' names and hashes that go into the first word about a parcel.
 const INLINE_BYTES: usize = SAY_BYTES / 2;
@@ -49,6 +50,7 @@ pub(super) struct Tools {
     pub(super) offers: Offers,
     pub(super) local: LocalPeer,
     pub(super) tickets: Tickets,
+    pub(super) sent_codes: SentCodes,
     pub(super) sender: mpsc::Sender<Message>,
 }
 
@@ -58,6 +60,8 @@ struct Sending {
     hashing: Cancel,
     /// Where its listing lies, if it has one.
     _listing: Option<TemporaryDir>,
+    /// Where its code is kept.
+    code: Option<SentCodeFile>,
 }
 
 impl Parcels {
@@ -78,9 +82,13 @@ impl Parcels {
             ParcelOutput::Drop(parcel) => {
                 if let Some(sending) = self.sending.remove(&parcel) {
                     sending.hashing.cancel();
+                    if let Some(code) = sending.code {
+                        code.remove();
+                    }
                 }
                 return self.with.contents.drop_parcel(parcel);
             }
+            ParcelOutput::KeepCode(parcel, code) => self.keep_code(parcel, &code),
             ParcelOutput::FetchListing(task, plan) => {
                 let (control, number, local) = (Control::default(), self.tokens.next_u64(), self.with.local.clone());
                 self.listings.insert(task, control.clone());
@@ -105,23 +113,52 @@ impl Parcels {
 
     /// What the session is told of news, if they are still of interest. `place` says on which port and at which addresses
     /// this client serves files.
-    pub(super) fn hear(&mut self, news: ParcelNews, place: impl FnOnce() -> (u16, Vec<IpAddr>)) -> Option<ParcelInput> {
+    pub(super) fn hear(
+        &mut self,
+        news: ParcelNews,
+        hub: Option<PublicKey>,
+        place: impl FnOnce() -> (u16, Vec<IpAddr>),
+    ) -> Vec<ParcelInput> {
         match news {
-            ParcelNews::Prepared(parcel, ready) => {
-                let sending = self.sending.get_mut(&parcel)?;
-                let prepared = ready.map(|ready| {
-                    let ReadyParcel { parcel: mut told, files, listing, skipped } = *ready;
-                    left_out(&skipped);
-                    sending._listing = listing;
-                    self.with.contents.put_parcel(parcel, files);
-                    (told.port, told.addresses) = place();
-                    told
-                });
-                Some(ParcelInput::Prepared(parcel, prepared))
+            ParcelNews::Prepared(parcel, ready) => self.prepared(parcel, ready, hub, place),
+            ParcelNews::Hashing(parcel, progress) => vec![ParcelInput::Hashing(parcel, progress)],
+            ParcelNews::Listed(task, files) => {
+                self.listings.remove(&task).map(|_| ParcelInput::Listed(task, files)).into_iter().collect()
             }
-            ParcelNews::Hashing(parcel, progress) => Some(ParcelInput::Hashing(parcel, progress)),
-            ParcelNews::Listed(task, files) => self.listings.remove(&task).map(|_| ParcelInput::Listed(task, files)),
-            ParcelNews::TicketFound(task, ticket) => Some(ParcelInput::TicketFound(task, ticket)),
+            ParcelNews::TicketFound(task, ticket) => vec![ParcelInput::TicketFound(task, ticket)],
+        }
+    }
+
+    fn prepared(
+        &mut self,
+        parcel: u64,
+        ready: Result<Box<ReadyParcel>, Failure>,
+        hub: Option<PublicKey>,
+        place: impl FnOnce() -> (u16, Vec<IpAddr>),
+    ) -> Vec<ParcelInput> {
+        let Some(sending) = self.sending.get_mut(&parcel) else { return Vec::new() };
+        let ready = match ready {
+            Ok(ready) => *ready,
+            Err(failure) => return vec![ParcelInput::Prepared(parcel, Err(failure))],
+        };
+        let ReadyParcel { parcel: mut told, files, what, listing, skipped } = ready;
+        left_out(&skipped);
+        sending._listing = listing;
+        self.with.contents.put_parcel(parcel, files);
+        (told.port, told.addresses) = place();
+        sending.code = hub.and_then(|hub| self.with.sent_codes.open(&hub, &self.with.local.key, &what));
+        let kept = sending.code.as_ref().and_then(SentCodeFile::read).map(Box::new);
+        let recalled = kept.map(|kept| ParcelInput::Recalled(parcel, kept));
+        recalled.into_iter().chain([ParcelInput::Prepared(parcel, Ok(told))]).collect()
+    }
+
+    /// Keeps the code of a parcel; if that fails, it cannot be sent on after a kill, and the user is told.
+    fn keep_code(&mut self, parcel: u64, code: &SentCode) {
+        let Some(sending) = self.sending.get_mut(&parcel) else { return };
+        if let Some(Err(e)) = sending.code.as_ref().map(|file| file.keep(code)) {
+            let failure = Failure::new(ErrorCode::NotWritable, cause::of_io(&e));
+            complain("what is sent cannot go on after a crash of this program", &failure);
+            sending.code = None;
         }
     }
 
@@ -162,6 +199,7 @@ fn ready(offers: &Offers, gathered: Gathered, stream: bool, cancel: &Cancel) -> 
     let contents: Vec<Content> = files.iter().map(ParcelFile::content).collect();
     let (count, size) =
         (contents.len() as u64, contents.iter().fold(0_u64, |sum, content| sum.saturating_add(content.size)));
+    let what = what(stream, &contents);
     let inline = ParcelContent::Files(contents);
     let (content, listing) = match inline {
         ParcelContent::Files(ref all) if all.len() <= PARCEL_INLINE && to_json(&inline).len() <= INLINE_BYTES => {
@@ -178,7 +216,17 @@ fn ready(offers: &Offers, gathered: Gathered, stream: bool, cancel: &Cancel) -> 
     let kind = if stream { ParcelKind::Stream } else { ParcelKind::Files };
     let parcel = Parcel { kind, name, files: count, size, content, addresses: Vec::new(), port: 0 };
     let files = files.into_iter().map(|file| (file.content().hash, Arc::new(file.stored()))).collect();
-    Ok(ReadyParcel { parcel, files, listing, skipped })
+    Ok(ReadyParcel { parcel, files, what, listing, skipped })
+}
+
+/// The hash of the names and contents, whenever they were last touched.
+fn what(stream: bool, contents: &[Content]) -> ContentHash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[u8::from(stream)]);
+    for Content { file, hash, .. } in contents {
+        hasher.update(&hash.0).update(file.as_bytes()).update(b"\n");
+    }
+    ContentHash(*hasher.finalize().as_bytes())
 }
 
 fn listing_of(offers: &Offers, files: Vec<Content>, cancel: &Cancel) -> Result<(ParcelFile, TemporaryDir), Failure> {

@@ -58,6 +58,7 @@ impl Serving {
             offers: offers.clone(),
             local: local.clone(),
             tickets: home.tickets(),
+            sent_codes: home.sent_codes(),
             sender: sender.clone(),
         };
         let parcels = Parcels::new(with, seed);

@@ -108,7 +108,7 @@ impl<W: Observer> ClientDriver<W> {
 
     /// Lets transfers that were broken off put down what they have, and goodbyes reach those whom they are for.
     pub(super) async fn wait_for_transfers(&mut self) {
-        self.stop_hashing();
+        self.serving.stop_hashing();
         self.serving.parcels.listings().for_each(Control::cancel);
         let over = async {
             while !self.fetching.running.is_empty() {
