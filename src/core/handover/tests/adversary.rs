@@ -10,6 +10,8 @@ struct World {
     rng: Rng,
     sender: Sender,
     times: u64,
+    /// Whether its process was killed when its code was good for nobody any more.
+    is_over: bool,
     /// How often a step is not what an honest hub would do, in percent.
     hostility: u64,
     /// The receivers: every other one has typed other words.
@@ -37,6 +39,7 @@ impl World {
             rng,
             sender,
             times,
+            is_over: false,
             hostility,
             receivers,
             talks: vec![0; 4],
@@ -109,6 +112,7 @@ impl World {
                 }
             }
             _ => {
+                self.is_over |= self.rng.chance(30) && !self.sender.is_killed();
                 let seconds = self.rng.below(12);
                 self.sender.pass(seconds);
                 self.receivers[who].pass(seconds);
@@ -142,6 +146,9 @@ fn anything_in_any_order() {
         for _ in 0..60 {
             world.step();
             world.check();
+            if world.is_over {
+                break;
+            }
         }
         found += world.receivers.iter().filter(|receiver| receiver.has_found()).count();
         delivered += world.sender.delivered.len();

@@ -187,3 +187,27 @@ fn a_busy_hub_is_asked_again_and_a_silent_one_is_not_waited_for() {
     let second = receiver.knock();
     assert!(second.is_some() && second != first);
 }
+
+#[test]
+fn a_sender_that_was_killed_goes_on_with_those_who_were_right() {
+    let mut sender = Sender::new(2);
+    let code = sender.code.clone();
+    let mut receiver = Receiver::new(Time(0), RECEIVER, &code, None);
+    knock(&mut sender, &mut receiver, RECEIVER, 1);
+    assert!(sender.is_killed());
+    assert_eq!(sender.sending.admitted(), [RECEIVER]);
+    receiver.does(|receiving, now, _| receiving.hung_up(now, true));
+    receiver.pass(1);
+    knock(&mut sender, &mut receiver, RECEIVER, 2);
+    assert!(receiver.has(&ReceivingStep::Again(Box::new(parcel()))), "where it is served now");
+    complete(&mut receiver);
+    carry(&mut sender, &mut receiver, 2);
+    assert!(receiver.has(&ReceivingStep::Told) && sender.is_killed());
+    // One of two has it, and the other place is as good as before.
+    let mut other = Receiver::new(Time(0), PublicKey([9; 32]), &code, None);
+    knock(&mut sender, &mut other, PublicKey([9; 32]), 3);
+    assert!(other.has_found());
+    complete(&mut other);
+    carry(&mut sender, &mut other, 3);
+    assert!(sender.sending.is_received_by_all() && !sender.is_killed(), "it is over");
+}

@@ -176,3 +176,15 @@ fn a_hub_that_gives_one_number_twice_ends_both() {
     assert!(!sender.sending.is_being_fetched());
     assert_eq!(sender.sending.admitted(), [RECEIVER]);
 }
+
+#[test]
+fn a_sender_that_is_killed_in_an_exchange_has_been_guessed_at() {
+    let mut sender = Sender::new(2);
+    let mut guesser = Receiver::new(Time(0), RECEIVER, &wrong(&sender.code.clone()), None);
+    let share = guesser.knock().unwrap();
+    sender.knocked(1, RECEIVER, share);
+    assert!(sender.hear(1).is_some(), "it was answered");
+    assert!(!sender.is_killed(), "whoever makes it start again gets no second guess");
+    sender.gone(1);
+    assert!(!sender.is_killed());
+}

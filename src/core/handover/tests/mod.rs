@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use super::*;
 use crate::core::secrets::Secrets;
 use crate::core::time::Time;
-use crate::protocol::parcel::{FromSender, Parcel, ParcelContent, ParcelKind, Ticket};
+use crate::protocol::parcel::{FromSender, Parcel, ParcelContent, ParcelKind, SentCode, Ticket};
 use crate::protocol::{Code, Content, ContentHash, ErrorCode, PublicKey};
 
 const SENDER: PublicKey = PublicKey([1; 32]);
@@ -44,6 +44,8 @@ struct Sender {
     admitted: Vec<(u64, PublicKey, u64, bool)>,
     delivered: Vec<(PublicKey, u64)>,
     hung_up: Vec<(u64, bool)>,
+    /// What its machine has kept.
+    kept: Option<SentCode>,
 }
 
 impl Sender {
@@ -52,11 +54,23 @@ impl Sender {
         let mut sending = Sending::new(SENDER, times, word(), &mut secrets);
         let code = sending.opened(NAMEPLATE).clone();
         let (said, admitted, delivered, hung_up) = Default::default();
-        Self { now: Time(0), sending, secrets, code, said, admitted, delivered, hung_up }
+        let kept = sending.to_keep(None);
+        Self { now: Time(0), sending, secrets, code, said, admitted, delivered, hung_up, kept }
+    }
+
+    /// Its process is killed, and started again with what its machine has kept. False if its code is good for nobody.
+    fn is_killed(&mut self) -> bool {
+        let kept = self.kept.clone().expect("it was kept before it was told");
+        let Some(recalled) = Sending::recalled(SENDER, word(), &kept, &mut self.secrets) else { return false };
+        self.sending = recalled;
+        assert_eq!(self.sending.opened(NAMEPLATE), &self.code, "under the same code");
+        self.said.clear();
+        true
     }
 
     fn does(&mut self, act: impl FnOnce(&mut Sending, Time, &mut Secrets)) {
         act(&mut self.sending, self.now, &mut self.secrets);
+        self.kept = self.sending.to_keep(None).or(self.kept.take());
         while let Some(step) = self.sending.poll() {
             match step {
                 SendingStep::Say(conversation, message) => self.said.push_back((conversation, message)),
