@@ -25,6 +25,7 @@ const AWAY: &str = "They are gone before everything was there. Waiting for them 
 /// How a client is started that sends or receives by a short code.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ParcelArgs {
+    #[allow(rustdoc::broken_intra_doc_links, reason = "clap prints it: these are optional parts")]
     /// The hub: a join link, or HOST[:PORT] [default: the one that was joined last]
     #[arg(long, value_name = "LINK|HOST[:PORT]", env = "POTLUCK_HUB", hide_env_values = true)]
     pub(in crate::cli) hub: Option<JoinLink>,

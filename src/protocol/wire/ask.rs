@@ -62,7 +62,7 @@ pub struct Received {
     /// The number of the newest message received.
     pub received: u64,
     /// Messages up to there that the user has not received, ascending; at most
-    /// [`FEED_MESSAGES`](super::limits::FEED_MESSAGES).
+    /// [`FEED_MESSAGES`](crate::protocol::limits::FEED_MESSAGES).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<u64>,
 }

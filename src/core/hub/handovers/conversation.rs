@@ -46,6 +46,19 @@ pub(super) enum End {
 }
 
 impl Conversation {
+    /// One that begins with a share of so many bytes, or without one. The sides are the sender and the receiver.
+    pub(super) fn new(
+        since: Time,
+        nameplate: Nameplate,
+        [sender, receiver]: [Side; 2],
+        address: IpAddr,
+        share: Option<usize>,
+    ) -> Self {
+        let (said, exchanges) = (share.unwrap_or(0), share.is_some());
+        let (of_receiver, can_guess, admitted) = (said, false, false);
+        Self { since, nameplate, sender, receiver, address, said, of_receiver, can_guess, exchanges, admitted }
+    }
+
     /// The other side; `None` if this session is none of the two.
     pub(super) fn other(&self, id: PeerId) -> Option<Side> {
         match id {

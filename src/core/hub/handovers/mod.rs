@@ -103,8 +103,7 @@ impl Handovers {
     /// Begins a conversation.
     ///
     /// # Errors
-    /// `no-such-code`; `code-void` if the client comes without a share and was not admitted; `code-busy` while somebody
-    /// exchanges the code; `yourself`; `slow-down`, `too-many`.
+    /// `slow-down`, and those of [`Handovers::may_knock`].
     fn begin(
         &mut self,
         cx: &mut Cx<'_>,
@@ -113,27 +112,63 @@ impl Handovers {
         may_guess: Result<(), Failure>,
     ) -> Result<(), Failure> {
         cx.spend(id, KNOCK)?;
+        let said = share.as_ref().map(|share| share.0.len());
+        let [sender, receiver] = self.may_knock(cx, id, nameplate, said, may_guess)?;
+        let at = |side: Side| cx.sessions.get(side.id).map(|peer| peer.at.address.ip());
+        let (from, address) = at(sender).zip(at(receiver)).ok_or(ErrorCode::NoSuchCode)?;
+        if said.is_none() {
+            self.comes_anew(cx, nameplate, sender.id, receiver.key);
+        }
+        self.last += 1;
+        let conversation = self.last;
+        if let Some(number) = self.numbers.get_mut(nameplate).filter(|_| said.is_some()) {
+            number.exchange = Some(conversation);
+        }
+        let begun = Conversation::new(cx.now, nameplate, [sender, receiver], address, said);
+        self.open.insert(conversation, begun);
+        self.waiting.insert(conversation);
+        for side in [sender, receiver] {
+            self.of.entry(side.id).or_default().insert(conversation);
+        }
+        cx.tell(sender.id, event::Knocked { conversation, nameplate, key: receiver.key, share });
+        cx.tell(id, event::KnockAnswered { ask, conversation, key: sender.key, address: from });
+        Ok(())
+    }
+
+    /// Checks whether a client may knock at a number, with a share of so many bytes or without one. Returns the sender, and
+    /// the client.
+    ///
+    /// # Errors
+    /// `no-such-code`; `code-void` if the client comes without a share and was not admitted; `code-busy` while somebody
+    /// exchanges the code, or the sender does not listen; `yourself`, `too-many`, `wrong-protocol`.
+    fn may_knock(
+        &self,
+        cx: &Cx<'_>,
+        id: PeerId,
+        nameplate: Nameplate,
+        share: Option<usize>,
+        may_guess: Result<(), Failure>,
+    ) -> Result<[Side; 2], Failure> {
         let number = self.numbers.get(nameplate).ok_or(ErrorCode::NoSuchCode)?;
-        let (sender, exchanges, said) = (number.id, share.is_some(), share.as_ref().map_or(0, |share| share.0.len()));
-        let (me, them) = cx.sessions.get(id).zip(cx.sessions.get(sender)).ok_or(ErrorCode::NoSuchCode)?;
-        let (key, address, from) = (me.key, me.at.address.ip(), them.at.address.ip());
-        if sender == id {
+        let (me, them) = cx.sessions.get(id).zip(cx.sessions.get(number.id)).ok_or(ErrorCode::NoSuchCode)?;
+        if number.id == id {
             return Err(ErrorCode::Yourself.into());
         }
-        if !exchanges && !number.admitted.contains(&key) {
-            return Err(Failure::new(
-                ErrorCode::CodeVoid,
-                "The hub does not know that the sender has let you in before.",
-            ));
+        match share {
+            Some(_) => {
+                may_guess?;
+                if number.exchange.is_some() || number.admitted.len() >= CODE_ADMITTED {
+                    return Err(Failure::from(ErrorCode::CodeBusy).wait(ASK_AGAIN));
+                }
+            }
+            None if number.admitted.contains(&me.key) => {}
+            None => {
+                let message = "The hub does not know that the sender has let you in before.";
+                return Err(Failure::new(ErrorCode::CodeVoid, message));
+            }
         }
-        if exchanges {
-            may_guess?;
-            if number.exchange.is_some() || number.admitted.len() >= CODE_ADMITTED {
-                return Err(Failure::from(ErrorCode::CodeBusy).wait(ASK_AGAIN));
-            }
-            if said > RECEIVER_BYTES {
-                return Err(Failure::new(ErrorCode::WrongProtocol, "That is no share of a code."));
-            }
+        if share.is_some_and(|bytes| bytes > RECEIVER_BYTES) {
+            return Err(Failure::new(ErrorCode::WrongProtocol, "That is no share of a code."));
         }
         if them.link.unacked_bytes() >= LINK_STATE_BYTES {
             // Otherwise whoever knows a number could fill its link until it is thrown out.
@@ -143,36 +178,7 @@ impl Handovers {
         if self.of.get(&id).into_iter().flatten().filter(begun).count() >= KNOCKS_EACH {
             return Err(Failure::new(ErrorCode::TooMany, "You receive as much as one may at once."));
         }
-        let sender = Side { id: sender, key: number.key };
-        if !exchanges {
-            self.comes_anew(cx, nameplate, sender.id, key);
-        }
-        self.last += 1;
-        let (conversation, receiver) = (self.last, Side { id, key });
-        if let Some(number) = self.numbers.get_mut(nameplate).filter(|_| exchanges) {
-            number.exchange = Some(conversation);
-        }
-        let (since, can_guess, admitted) = (cx.now, false, false);
-        let begun = Conversation {
-            since,
-            nameplate,
-            sender,
-            receiver,
-            address,
-            said,
-            of_receiver: said,
-            can_guess,
-            exchanges,
-            admitted,
-        };
-        self.open.insert(conversation, begun);
-        self.waiting.insert(conversation);
-        for side in [sender, receiver] {
-            self.of.entry(side.id).or_default().insert(conversation);
-        }
-        cx.tell(sender.id, event::Knocked { conversation, nameplate, key, share });
-        cx.tell(id, event::KnockAnswered { ask, conversation, key: sender.key, address: from });
-        Ok(())
+        Ok([Side { id: number.id, key: number.key }, Side { id, key: me.key }])
     }
 
     /// A receiver comes back: what it began before at this number is over, since it has lost that.

@@ -224,6 +224,20 @@ fn members_hand_over_parcels_too_whoever_blocks_whom_and_the_sender_may_ask_for_
 }
 
 #[test]
+fn what_is_relayed_for_a_guest_is_counted_to_its_sender() {
+    let mut rig = parcel_hub();
+    rig.open(1, "").unwrap();
+    for guest in [2, 3] {
+        let talk = rig.knock(guest, 2).unwrap();
+        rig.admit_to(1, talk);
+        assert_eq!(rig.meets(guest, 1).unwrap().no_relay, None);
+    }
+    // The two of them have taken what one may have at once.
+    let full = Some(ErrorCode::RelayFull);
+    assert_eq!((rig.meets(2, 1).unwrap().no_relay, rig.meets(1, 2).unwrap().no_relay), (full, full));
+}
+
+#[test]
 fn after_a_restart_of_the_hub_number_and_receivers_are_known_again() {
     let mut rig = parcel_hub();
     let admitted = format!(r#","nameplate":8,"admitted":["{}"]"#, PublicKey([2; 32]));
