@@ -73,6 +73,7 @@ impl Receive {
 
     fn receive(self) -> Result<ExitCode, Failure> {
         let (host, code) = parsed(&self.code)?;
+        code.check_of_parcel()?;
         let Destination { downloads, to, passage } = self.destination()?;
         let (hub, passing) = self.hub(host, &code)?;
         let on_conflict = Some(self.on_conflict);
@@ -102,7 +103,9 @@ impl Receive {
         if let Some(hub) = host {
             return Ok((hub, false));
         }
-        if is_for_this_network(code) {
+        // What is said in this command counts; what the environment says of every command does not know of this sender.
+        let named = self.client.hub.as_ref().filter(|hub| from_environment().as_ref() != Some(*hub));
+        if named.is_none() && is_for_this_network(code) {
             return Ok((find(code, self.client.transport, self.client.timeout)?, true));
         }
         if let Some(hub) = &self.client.hub {
@@ -144,6 +147,11 @@ impl Receive {
         let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
         usable(parent.map_or_else(|| self.downloads.clone(), Path::to_owned), Some(name.to_owned()))
     }
+}
+
+/// The hub that is named for all commands.
+fn from_environment() -> Option<JoinLink> {
+    std::env::var("POTLUCK_HUB").ok()?.parse().ok()
 }
 
 fn usable(downloads: PathBuf, to: Option<String>) -> Result<Destination, Failure> {
