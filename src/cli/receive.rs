@@ -13,6 +13,7 @@ use super::client::{Errand, ParcelArgs};
 use super::fail;
 use super::nearby::{find, is_for_this_network};
 use super::size::rate;
+use crate::core::session::PassesOn;
 use crate::io::drive::client::Who;
 use crate::io::drive::spool::Passage;
 use crate::io::drive::stdout::{StandardOutput, loss};
@@ -60,8 +61,8 @@ struct Destination {
     downloads: PathBuf,
     /// The name there.
     to: Option<String>,
-    /// Whether it is passed on to standard output, and where it is kept until then.
-    passage: Option<Passage>,
+    /// What of it is passed on to standard output, and the private place where that is kept until then.
+    passage: Option<(PassesOn, Passage)>,
 }
 
 impl Receive {
@@ -85,12 +86,13 @@ impl Receive {
         });
         // Then standard output is for what is received, and for nothing else.
         let aside = !self.client.json && (passage.is_some() || !io::stdout().is_terminal());
-        let rates = (None, self.down);
-        let errand = Errand { hub, who: Who::Guest, passing, request, downloads, rates, aside, heard, retold: None };
+        let (rates, who, retold) = ((None, self.down), Who::Guest, None);
+        let passed_on = passage.as_ref().map(|(what, passage)| (*what, passage.path()));
+        let errand = Errand { hub, who, passing, request, downloads, passed_on, rates, aside, heard, retold };
         let ended = self.client.run(errand)?;
         let received = received.lock().unwrap_or_else(PoisonError::into_inner).take();
         match received {
-            Some(received) if aside => pass_on(&received, passage.is_some()).map(|()| ended),
+            Some(received) if aside => pass_on(&received, passage.as_ref().map(|(what, _)| *what)).map(|()| ended),
             _ => Ok(ended),
         }
     }
@@ -116,7 +118,10 @@ impl Receive {
 
     fn destination(&self) -> Result<Destination, Failure> {
         let Some(output) = &self.output else {
-            return usable(self.downloads.clone(), None);
+            let destination = usable(self.downloads.clone(), None)?;
+            let to_terminal = self.client.json || io::stdout().is_terminal();
+            let passage = (!to_terminal).then(Passage::open).transpose()?;
+            return Ok(Destination { passage: passage.map(|passage| (PassesOn::Streams, passage)), ..destination });
         };
         if output.as_os_str() == OsStr::new(STDOUT) {
             if self.client.json {
@@ -127,7 +132,7 @@ impl Receive {
                 .hint("Leave out --json, or name a file by --output."));
             }
             let passage = Passage::open()?;
-            return Ok(Destination { downloads: passage.path(), to: None, passage: Some(passage) });
+            return Ok(Destination { downloads: passage.path(), to: None, passage: Some((PassesOn::All, passage)) });
         }
         let text =
             output.to_str().ok_or_else(|| Failure::new(ErrorCode::BadConfig, "The name in --output is not UTF-8."))?;
@@ -180,24 +185,20 @@ fn unpasted(words: &[String]) -> Vec<String> {
     }
 }
 
-/// Writes what was received to standard output: a text as it is, and a stream, or whatever it is if that was asked for.
-fn pass_on(received: &event::ParcelReceived, asked: bool) -> Result<(), Failure> {
+/// Writes what was received to standard output: a text as it is, and of files what is only passed on. That is in a private
+/// place, and whatever was kept is left alone.
+fn pass_on(received: &event::ParcelReceived, passed_on: Option<PassesOn>) -> Result<(), Failure> {
     let event::ParcelReceived { kind, path, text, .. } = received;
     let mut out = StandardOutput;
     if let Some(text) = text {
         return out.write_all(text.as_bytes()).or_else(|e| lost(&e));
     }
     let Some(path) = path.as_deref().map(Path::new) else { return Ok(()) };
-    if *kind != ParcelKind::Stream && !asked {
-        return Ok(());
+    match passed_on.unwrap_or_default() {
+        PassesOn::Streams if *kind == ParcelKind::Stream => copy(path, &mut out),
+        PassesOn::All => copy(path, &mut out),
+        PassesOn::Nothing | PassesOn::Streams => Ok(()),
     }
-    if path.is_dir() {
-        return Err(Failure::new(ErrorCode::BadConfig, "These are several files, which standard output cannot take.")
-            .hint("Ask for them again; receive them without `--output -`."));
-    }
-    copy(path, &mut out)?;
-    let _ = std::fs::remove_file(path);
-    Ok(())
 }
 
 fn copy(path: &Path, out: &mut impl Write) -> Result<(), Failure> {

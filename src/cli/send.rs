@@ -94,7 +94,8 @@ impl Send {
 
     fn errand(&self, hub: JoinLink, who: Who, request: Request) -> Errand {
         let (downloads, rates, heard) = (PathBuf::from("."), (self.up, None), Box::new(|_: &EventLine| ()));
-        Errand { hub, who, passing: false, request, downloads, rates, aside: false, heard, retold: None }
+        let (aside, passed_on, retold) = (false, None, None);
+        Errand { hub, who, passing: false, request, downloads, passed_on, rates, aside, heard, retold }
     }
 
     fn request(&self, spooled: Option<&Spooled>) -> Result<Request, Failure> {

@@ -52,6 +52,20 @@ pub struct DownloadConfig {
     pub max_transfers: usize,
     /// Whose pushes are accepted without asking.
     pub accept_from: AcceptFrom,
+    /// What of parcels is only passed on.
+    pub passes_on: PassesOn,
+}
+
+/// What of the parcels that are received is passed on to the program's standard output, and not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PassesOn {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Streams.
+    Streams,
+    /// Everything, so that there must be one file at most.
+    All,
 }
 
 /// How a session is at the hub.

@@ -17,13 +17,9 @@ use crate::io::os::cancel::Cancel;
 use crate::protocol::limits::PARCEL_FILES;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::check_file;
+use crate::protocol::parcel::{name_of, stream_name};
 use crate::protocol::types::{SkipReason, Skipped};
 use crate::protocol::{Content, ErrorCode, Failure, cause};
-
-/// What the name of a stream begins with, which has none of its own. Its hash follows, so that two do not have the same.
-const STREAM: &str = "stream-";
-/// How many digits of the hash.
-const STREAM_DIGITS: usize = 8;
 
 /// The files of a parcel, hashed.
 #[derive(Debug)]
@@ -72,7 +68,6 @@ struct Named {
     here: String,
     /// Its name at the receiver.
     there: String,
-    is_folder: bool,
 }
 
 impl Offers {
@@ -96,13 +91,12 @@ impl Offers {
         no_two_alike(paths, &named)?;
         let (found, skipped) = find_all(&named, cancel)?;
         let mut files = hash_all(&named, found, self.cache(), progress, cancel)?;
-        let name = match named.as_slice() {
-            [_] if stream => name_stream(&mut files),
-            [] => String::new(),
-            [only] if only.is_folder => format!("{}/", only.there),
-            [only] => only.there.clone(),
-            [first, more @ ..] => format!("{} and {} more", first.there, more.len()),
-        };
+        if stream {
+            for file in &mut files {
+                file.name = stream_name(&file.hashed.hash).into();
+            }
+        }
+        let name = name_of(files.iter().map(|file| &*file.name));
         Ok(Gathered { name, files, skipped })
     }
 
@@ -114,16 +108,6 @@ impl Offers {
         let (_, path, hashed) = self.hash_one(Some(dir), file, cancel)?;
         Ok(ParcelFile { name: name.into(), path, hashed })
     }
-}
-
-/// Gives the file of a stream its name.
-fn name_stream(files: &mut [ParcelFile]) -> String {
-    let hash = files.first().map(|file| file.hashed.hash.to_string()).unwrap_or_default();
-    let name = format!("{STREAM}{}", &hash[..hash.len().min(STREAM_DIGITS)]);
-    for file in files {
-        file.name = name.as_str().into();
-    }
-    name
 }
 
 /// Where a path leads.
@@ -151,15 +135,16 @@ fn locate(given: &str) -> Result<Named, Failure> {
         Failure::new(ErrorCode::BadName, format!("{given} has a name that others cannot take: {}.", failure.message))
             .hint("Give it another name, or send it with `potluck send - < FILE`.")
     })?;
-    Ok(Named { dir: dir.to_owned(), here, there, is_folder: is_folder(given, &meta)? })
+    check_usable(given, &meta)?;
+    Ok(Named { dir: dir.to_owned(), here, there })
 }
 
-fn is_folder(given: &str, meta: &Metadata) -> Result<bool, Failure> {
+fn check_usable(given: &str, meta: &Metadata) -> Result<(), Failure> {
     if !meta.is_dir() && !meta.is_file() {
         return Err(Failure::new(ErrorCode::NotAFile, format!("{given} is neither a file nor a folder."))
             .hint("What comes out of a pipe or a device can be sent with `potluck send -`."));
     }
-    Ok(meta.is_dir())
+    Ok(())
 }
 
 /// Everything arrives in one folder, under the last part of its name.

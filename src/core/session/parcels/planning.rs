@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use crate::core::fetch::plan::unfit;
 use crate::core::fetch::{FetchPlan, PlannedFile, Source};
+use crate::core::session::PassesOn;
 use crate::protocol::code::Nameplate;
-use crate::protocol::parcel::Parcel;
+use crate::protocol::parcel::{Parcel, ParcelKind};
 use crate::protocol::{Content, Failure, OnConflict, PublicKey};
 
 /// Who has a parcel.
@@ -30,7 +31,7 @@ pub(super) fn plan(
     files: &[Content],
     sender: &Sender,
     to: Option<&str>,
-    on_conflict: OnConflict,
+    (on_conflict, passes_on): (OnConflict, PassesOn),
 ) -> Result<FetchPlan, Failure> {
     let source = sender.source();
     let to = to.map(|to| to.trim_end_matches('/'));
@@ -60,6 +61,11 @@ pub(super) fn plan(
     };
     // What is given to us alone is not for others, and its sender is known by its key.
     (plan.on_conflict, plan.share, plan.by_key) = (on_conflict, false, true);
+    plan.apart = match passes_on {
+        PassesOn::Nothing => false,
+        PassesOn::Streams => parcel.kind == ParcelKind::Stream,
+        PassesOn::All => true,
+    };
     Ok(plan)
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::asks::Asked;
 use super::planning::{Sender, plan, plan_listing};
 use super::{Hands, of_hub};
-use crate::core::handover::{Receiving, ReceivingStep, check_files};
+use crate::core::handover::{Receiving, ReceivingStep, check_files, check_not_hidden};
 use crate::core::session::pending::Pending;
-use crate::core::session::{Output, ParcelOutput};
+use crate::core::session::{Output, ParcelOutput, PassesOn};
 use crate::protocol::parcel::{Parcel, ParcelContent, Ticket};
 use crate::protocol::wire::{Ask, Knock, Octets, Say};
 use crate::protocol::{Code, Content, ErrorCode, Failure, PublicKey, event, request};
@@ -141,7 +141,7 @@ impl Receive {
         let address = hands.cx.uplink.hub_address().filter(|_| is_with_hub).unwrap_or(address);
         let address = SocketAddr::new(address, found.parcel.port);
         match &mut found.stage {
-            Stage::Unplaced => {}
+            Stage::Unplaced => fits_output(hands.cx.config.downloads.passes_on, found.parcel.files)?,
             Stage::Listing(before) => {
                 *before = address;
                 hands.cx.output(Output::Whereabouts(vec![(found.sender, Some(address))]));
@@ -188,7 +188,13 @@ impl Receive {
         let Some(found) = &mut self.found else { return Ok(()) };
         let sender = Sender { key: found.sender, nameplate: self.code.nameplate(), address };
         let on_conflict = self.request.on_conflict.unwrap_or(hands.cx.config.downloads.on_conflict);
-        let plan = plan(&found.parcel, files, &sender, self.request.to.as_deref(), on_conflict)?;
+        let to = self.request.to.as_deref();
+        let passes_on = hands.cx.config.downloads.passes_on;
+        let plan = plan(&found.parcel, files, &sender, to, (on_conflict, passes_on))?;
+        // What is passed on has no place.
+        if to.is_none() && !plan.apart {
+            check_not_hidden(&self.code, files)?;
+        }
         let id = self.pending.id.clone();
         found.stage = Stage::Fetching(hands.transfers.fetch_parcel(hands.now, hands.cx, id, plan));
         Ok(())
@@ -243,4 +249,14 @@ impl Receive {
             receiving.end();
         }
     }
+}
+
+/// Checks that standard output can take it, if all goes there: before anything is fetched, so that the code stays good.
+fn fits_output(passes_on: PassesOn, files: u64) -> Result<(), Failure> {
+    if passes_on != PassesOn::All || files <= 1 {
+        return Ok(());
+    }
+    let message = format!("These are {files} files, which standard output cannot take.");
+    let hint = "Receive them without `--output -`. Nothing was fetched, and the code is still yours.";
+    Err(Failure::new(ErrorCode::TooMany, message).hint(hint))
 }

@@ -13,7 +13,7 @@ use crate::core::time::Time;
 use crate::protocol::code::Nameplate;
 use crate::protocol::limits::{CODE_ADMITTED, CODES_EACH, PARCEL_TEXT};
 use crate::protocol::line::pointer_at;
-use crate::protocol::parcel::{Parcel, ParcelContent, ParcelKind, SentCode};
+use crate::protocol::parcel::{Parcel, ParcelContent, ParcelKind, SentCode, TEXT_NAME};
 use crate::protocol::when::span_or_seconds;
 use crate::protocol::wire::{Ask, CloseCode};
 use crate::protocol::{ErrorCode, Failure, PublicKey, Transfer, request};
@@ -236,7 +236,7 @@ impl Sends {
 /// A text as a parcel.
 fn of_text(text: String, port: u16) -> Parcel {
     let size = text.len() as u64;
-    let (kind, name, content) = (ParcelKind::Text, "text".to_owned(), ParcelContent::Text(text));
+    let (kind, name, content) = (ParcelKind::Text, TEXT_NAME.to_owned(), ParcelContent::Text(text));
     Parcel { kind, name, files: 0, size, content, addresses: Vec::new(), port }
 }
 

@@ -46,6 +46,7 @@ fn fetch_folder(
         on_conflict: job.on_conflict,
         share: true,
         by_key: false,
+        apart: false,
     };
     let (token, local) = (job.token.clone(), receiver());
     let fetcher = Fetcher { token, seed: 0, folder: &job.folder, local: &local, store };

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::protocol::Timestamp;
-use crate::protocol::parcel::{Parcel, ParcelContent, ParcelKind, Ticket};
+use crate::protocol::parcel::{Parcel, ParcelContent, ParcelKind, Ticket, name_of, stream_name};
 use crate::protocol::wire::Ask;
 
 const SENDER: PublicKey = PublicKey([7; 32]);
@@ -43,7 +43,7 @@ pub(super) fn parcel(files: &[Content]) -> Parcel {
     let size = files.iter().map(|file| file.size).sum();
     Parcel {
         kind: ParcelKind::Files,
-        name: files[0].file.split('/').next().unwrap_or_default().into(),
+        name: name_of(files.iter().map(|file| &*file.file)),
         files: files.len() as u64,
         size,
         content: ParcelContent::Files(files.to_vec()),

@@ -247,3 +247,71 @@ fn a_guest_meets_whoever_sends_to_it_and_nobody_else() {
     let asked: Vec<&Value> = table.receiver.asked.iter().map(|ask| &ask["meet"]).collect();
     assert_eq!(asked, [&json!(SENDER.to_string())]);
 }
+
+/// A receiver that passes this on, and what came of a parcel.
+fn passing(passes_on: PassesOn, parcel: Parcel) -> Table {
+    let mut table = Table::new();
+    let code = table.send(SEND, parcel);
+    let mut config = unnamed(Entry::Guest, RECEIVER, 2);
+    config.downloads.passes_on = passes_on;
+    table.receiver = Rig::begun(config);
+    table.receive(&code);
+    table
+}
+
+#[test]
+fn what_is_only_passed_on_goes_to_a_place_of_its_own() {
+    let one = file("song", 5);
+    let named = file(&stream_name(&one.hash), 5);
+    let stream = Parcel { kind: ParcelKind::Stream, ..parcel(&[Content { hash: one.hash, ..named }]) };
+    for (passes_on, sent, apart) in [
+        (PassesOn::Nothing, stream.clone(), false),
+        (PassesOn::Streams, stream.clone(), true),
+        (PassesOn::Streams, parcel(std::slice::from_ref(&one)), false),
+        (PassesOn::All, stream, true),
+        (PassesOn::All, parcel(&[file(".config", 5)]), true),
+    ] {
+        let table = passing(passes_on, sent);
+        assert_eq!(table.receiver.plans[0].apart, apart, "{passes_on:?}");
+    }
+}
+
+#[test]
+fn several_files_are_refused_for_standard_output_before_any_is_fetched() {
+    let mut table = passing(PassesOn::All, songs());
+    assert_eq!((table.receiver.last(1), table.receiver.plans.len()), (Some("too-many"), 0));
+    assert_eq!((table.sender.last(1), table.ticket.is_some()), (None, true), "the code is still theirs");
+    let code = table.code();
+    table.kill_receiver();
+    table.receive(&code);
+    assert_eq!(table.receiver.plans.len(), 1);
+}
+
+#[test]
+fn a_hidden_name_is_taken_only_under_a_name_that_the_receiver_gives() {
+    let mut table = Table::new();
+    let code = table.send(SEND, parcel(&[file(".ssh/authorized_keys", 5)]));
+    table.receive(&code);
+    assert_eq!((table.receiver.last(1), table.receiver.plans.len()), (Some("bad-name"), 0));
+    assert_eq!((table.sender.last(1), table.ticket.is_some()), (None, true), "the code is still theirs");
+    table.receiver.line(&format!(r#"{{"id":2,"request":"parcel-receive","code":"{code}","to":"theirs"}}"#));
+    table.play();
+    assert_eq!(table.receiver.plans[0].files[0].target, "theirs");
+}
+
+#[test]
+fn a_listing_that_has_other_names_than_were_shown_is_refused() {
+    for (name, files, refused) in [
+        ("talk.mp4", [file("songs/a", 3), file("songs/b/c", 5)], "peer-broke"),
+        (".ssh/", [file(".ssh/authorized_keys", 3), file(".ssh/config", 5)], "bad-name"),
+    ] {
+        let mut table = Table::new();
+        let content = ParcelContent::Listed(file("listing", 900));
+        let code = table.send(SEND, Parcel { name: name.into(), content, ..songs() });
+        table.receiver.line(&format!(r#"{{"id":1,"request":"parcel-receive","code":"{code}"}}"#));
+        table.play_but_listing();
+        let Some(Output::Parcel(ParcelOutput::FetchListing(task, _))) = table.receiver.parcels.pop() else { panic!() };
+        table.receiver.handle(Input::Parcel(ParcelInput::Listed(task, Ok(files.to_vec()))));
+        assert_eq!((table.receiver.last(1), table.receiver.plans.len()), (Some(refused), 0));
+    }
+}
