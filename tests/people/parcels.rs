@@ -189,6 +189,10 @@ fn nothing_is_sent_for_nothing_and_what_is_no_code_is_refused_before_anything_is
         let ended = scene.run(["receive", typed], "");
         assert!(ended.code == 2 && ended.stderr.contains(told), "{ended:?}");
     }
+    let ended = scene.run(["8-crossover-clockwork"], "");
+    assert!(ended.code == 2 && ended.stderr.contains("`potluck receive 8-crossover-clockwork`"), "{ended:?}");
+    let ended = scene.run(["serve", "--listen", "127.0.0.1:7755"], "");
+    assert!(ended.code == 2 && ended.stderr.contains("--port 7755"), "{ended:?}");
     let ended = scene.run(["receive", "8-crossover-clockwork"], "");
     assert!(ended.code == 2 && ended.stderr.contains("receive HOST:PORT/CODE"), "{ended:?}");
     let ended = scene.run(["receive", "8-crossover-clockwork", "--hub", "127.0.0.1:1"], "");
@@ -209,9 +213,11 @@ fn several_may_have_it_and_the_time_for_it_ends() {
         assert_eq!(scene.place(name).got("notes.txt"), b"notes");
     }
     assert_eq!(sender.exit(), 0);
-    let mut untaken = sends(&scene, &hub, &["shared/notes.txt", "--until", "1s"]);
+    let mut untaken = sends(&scene, &hub, &["shared/notes.txt", "--until", "1"]);
     assert_ne!(untaken.exit(), 0);
     untaken.refusal("not-taken");
+    let unread = scene.run(["send", "--text", "soup", "--until", "soon"], "");
+    assert!(unread.code == 2 && unread.stderr.contains("such as 10m or 2h"), "{unread:?}");
     let mut once = sends(&scene, &hub, &["shared/notes.txt", "--times", "2", "--until", "5s"]);
     let made = code(&mut once);
     assert_eq!(receives(&scene, &hub, "three", &made, &[]).exit(), 0);
