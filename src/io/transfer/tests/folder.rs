@@ -143,7 +143,7 @@ fn data_folder_that_is_for_nobody_else_is_served_to_nobody() {
     for _ in 0..2 {
         fetch_folder(&job, &contents, &|_| (), &Control::default()).unwrap();
         for file in &job.files {
-            assert!(contents.find((&receiver().key, "rita"), &file.hash, &file.file, &[]).is_err(), "{}", file.file);
+            assert!(contents.find((&receiver().key, "rita"), &file.hash, &file.file, &[]).is_none(), "{}", file.file);
         }
     }
 }
