@@ -426,3 +426,28 @@ fn without_a_hub_the_two_find_each_other_in_their_network() {
     assert_eq!(receiver.got("notes.txt"), b"notes");
     assert!(!receiver.path().join("potluck/known_keys.json").exists(), "a hub that is gone is not remembered");
 }
+
+#[test]
+fn what_cannot_go_where_it_is_wanted_is_refused_before_it_is_fetched_and_stays_theirs() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let sender = scene.place("sender");
+    for name in ["slides/a", "slides/b", ".config/x"] {
+        sender.put(name, name.as_bytes());
+    }
+    let mut process = sends(&scene, &hub, &["shared/slides"]);
+    let made = code(&mut process);
+    let (ended, out, told) = reads(&scene, &hub, "receiver", &made, &["--output", "-"]);
+    assert!(ended == 1 && out.is_empty() && told.contains("2 files"), "{ended} {told}");
+    let mut receiver = receives(&scene, &hub, "receiver", &made, &[]);
+    assert_eq!((receiver.exit(), process.exit()), (0, 0));
+    assert_eq!(scene.place("receiver").got("slides/b"), b"slides/b");
+    let mut process = sends(&scene, &hub, &["shared/.config"]);
+    let made = code(&mut process);
+    let mut refused = receives(&scene, &hub, "receiver", &made, &[]);
+    assert_eq!(refused.exit(), 1);
+    assert!(text(&refused.refusal("bad-name")["message"]).contains(".config"));
+    let mut receiver = receives(&scene, &hub, "receiver", &made, &["--output", "downloads/theirs"]);
+    assert_eq!((receiver.exit(), process.exit()), (0, 0));
+    assert_eq!(scene.place("receiver").got("theirs"), b".config/x");
+}
