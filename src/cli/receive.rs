@@ -38,7 +38,7 @@ const BUFFER: usize = 256 << 10;
 pub struct Receive {
     #[allow(rustdoc::broken_intra_doc_links, reason = "clap prints it: these are optional parts")]
     /// The code, in capitals or not, with spaces or dashes; before it the hub, if this machine does not know it.
-    #[arg(value_name = "[HOST[:PORT]/]CODE", required = true, num_args = 1..=4)]
+    #[arg(value_name = "[HOST[:PORT]/]CODE", required = true, num_args = 1..=6)]
     code: Vec<String>,
     /// Where to put it: a file's name, a folder, or `-` for standard output.
     #[arg(long, short, value_name = "FILE|DIR|-")]
@@ -163,6 +163,7 @@ fn usable(downloads: PathBuf, to: Option<String>) -> Result<Destination, Failure
 
 /// The hub and the code, as they were typed: in one word or in several.
 fn parsed(words: &[String]) -> Result<(Option<JoinLink>, Code), Failure> {
+    let words = unpasted(words);
     let typed = words.join("-");
     let (host, code) = match typed.rsplit_once('/') {
         Some((host, code)) => (Some(host), code),
@@ -180,6 +181,16 @@ fn parsed(words: &[String]) -> Result<(Option<JoinLink>, Code), Failure> {
         host.parse::<JoinLink>().map_err(|e| Failure::new(ErrorCode::BadConfig, format!("{host} names no hub: {e}.")))
     };
     Ok((host.map(link).transpose()?, code))
+}
+
+/// The words without the command before them, which the sender's line has, too.
+fn unpasted(words: &[String]) -> Vec<String> {
+    let all: Vec<_> = words.iter().flat_map(|word| word.split_whitespace()).map(str::to_owned).collect();
+    match all.as_slice() {
+        [potluck, receive, code @ ..] if potluck == "potluck" && receive == "receive" => code.to_vec(),
+        [receive, code @ ..] if receive == "receive" => code.to_vec(),
+        _ => all,
+    }
 }
 
 /// Writes what was received to standard output: a text as it is, and of files what is only passed on. That is in a private
@@ -237,6 +248,8 @@ mod tests {
             &["8 Crossover CLOCKWORK"],
             &["8", "crossover", "clockwork"],
             &["8", "crossover-clockwork"],
+            &["potluck receive 8-crossover-clockwork"],
+            &["potluck", "receive", "8-crossover-clockwork"],
         ] {
             assert_eq!(read(words), Ok((None, code.clone())), "{words:?}");
         }

@@ -6,6 +6,7 @@ pub mod hash_cache;
 pub(crate) mod hash_many;
 mod here;
 mod incoming;
+pub mod kept;
 mod look;
 mod manifest;
 pub(in crate::io) mod parcels;

@@ -127,8 +127,10 @@ impl Receive {
         let Some(found) = self.found.as_mut().filter(|found| found.parcel.content == parcel.content) else {
             return Ok(());
         };
-        found.parcel.port = parcel.port;
         found.parcel.addresses.clone_from(&parcel.addresses);
+        if std::mem::replace(&mut found.parcel.port, parcel.port) == parcel.port {
+            return Ok(());
+        }
         found.seen_at.map_or(Ok(()), |address| self.placed(hands, address))
     }
 
@@ -228,6 +230,14 @@ impl Receive {
     /// The failure as it is told: what has arrived is kept, if anything could.
     pub(super) fn explained(&self, failure: Failure) -> Failure {
         match &self.found {
+            Some(_) if failure.hint.is_none() && failure.code == ErrorCode::Exists => failure.hint(
+                "The code is as good as before: with `--on-conflict rename`, `--on-conflict overwrite` or another name \
+                 (`receive --output NAME`, `parcel-receive --to NAME`) it goes on.",
+            ),
+            Some(_) if failure.hint.is_none() && failure.code == ErrorCode::DiskFull => failure.hint(
+                "Make room, or name a folder elsewhere by --downloads: the code is as good as before, while its sender \
+                 waits.",
+            ),
             Some(_) if failure.hint.is_none() && failure.code != ErrorCode::ParcelGone => {
                 failure.hint("What has arrived is kept: `receive` with the same code goes on, while its sender waits.")
             }

@@ -14,7 +14,7 @@ use crate::protocol::code::Nameplate;
 use crate::protocol::limits::{CODE_ADMITTED, CODES_EACH, PARCEL_TEXT};
 use crate::protocol::line::pointer_at;
 use crate::protocol::parcel::{Parcel, ParcelContent, ParcelKind, SentCode, TEXT_NAME};
-use crate::protocol::when::span;
+use crate::protocol::when::span_or_seconds;
 use crate::protocol::wire::{Ask, CloseCode};
 use crate::protocol::{ErrorCode, Failure, PublicKey, Transfer, request};
 
@@ -264,7 +264,7 @@ fn check(request: &request::ParcelSend) -> Result<(u64, Option<Duration>), Failu
         return refuse(ErrorCode::TooMany, message, "/times");
     }
     let Some(until) = until else { return Ok((times, None)) };
-    match span(until).filter(|span| !span.is_zero() && *span <= LONGEST) {
+    match span_or_seconds(until).filter(|span| !span.is_zero() && *span <= LONGEST) {
         Some(span) => Ok((times, Some(span))),
         None => {
             let message = "A code is good for a span such as 10m or 2h, of at most 366 days.";
