@@ -54,7 +54,7 @@ pub fn name_of<'a>(files: impl IntoIterator<Item = &'a str>) -> String {
 pub enum ParcelKind {
     /// Files and folders, under their names.
     Files,
-    /// What came from the sender's standard input: one file without a name of its own ([`stream_name`]).
+    /// What came from the sender's standard input: one file without a name of its own.
     Stream,
     /// A text, to be shown.
     Text,

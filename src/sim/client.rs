@@ -8,9 +8,11 @@ use super::disk::Disk;
 use super::done::Done;
 use super::traffic::Traffic;
 use crate::core::peers::{PeerConn, PeerInput};
-use crate::core::session::{AcceptFrom, Entry, Input, ParcelInput, Session};
+use crate::core::session::{AcceptFrom, DownloadConfig, Entry, Input, ParcelInput, PassesOn, Session};
 use crate::core::time::Time;
 use crate::core::verify::{KnownKey, Person, judge};
+use crate::protocol::OnConflict;
+use crate::protocol::limits::MAX_TRANSFERS;
 use crate::protocol::name::NameKey;
 use crate::protocol::{ContentHash, EventLine, Failure, Follows, PublicKey, event, request};
 
@@ -42,12 +44,13 @@ pub struct ClientOptions {
 }
 
 impl ClientOptions {
-    /// Whose pushes are accepted without asking.
-    pub(super) fn accepts(&self) -> AcceptFrom {
-        match self.accept_from.is_empty() {
+    pub(super) fn downloads(&self) -> DownloadConfig {
+        let accept_from = match self.accept_from.is_empty() {
             true => AcceptFrom::Nobody,
             false => AcceptFrom::Names(self.accept_from.clone()),
-        }
+        };
+        let max_transfers = self.max_transfers.unwrap_or(MAX_TRANSFERS);
+        DownloadConfig { on_conflict: OnConflict::Fail, max_transfers, accept_from, passes_on: PassesOn::Nothing }
     }
 }
 

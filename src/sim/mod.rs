@@ -28,15 +28,12 @@ use std::time::Duration;
 use crate::core::hub::{Access, Hub, HubConfig, HubKeys, Inviters, LoginPolicy, MeetingConfig};
 use crate::core::link::LinkConfig;
 use crate::core::secrets::Secrets;
-use crate::core::session::{
-    Chance, DownloadConfig, Entry, FilesChanged, PassesOn, Session, SessionConfig, SessionTimeouts,
-};
+use crate::core::session::{Chance, Entry, FilesChanged, Session, SessionConfig, SessionTimeouts};
 use crate::core::time::{Rng, Time};
 use crate::protocol::event::Settings;
-use crate::protocol::limits::{HubLimits, MAX_TRANSFERS, PUSH_PATIENCE};
+use crate::protocol::limits::{HubLimits, PUSH_PATIENCE};
 use crate::protocol::name::NameKey;
 use crate::protocol::record::Query;
-use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::wire::Received;
 use crate::protocol::{DEFAULT_PORT, JoinLink, LogLine, Offer, PublicKey, Timestamp};
@@ -241,7 +238,6 @@ impl Sim {
     pub fn join(&mut self, name: &str, options: ClientOptions) -> ClientId {
         let index = self.actors.len();
         let key = PublicKey([options.key.unwrap_or(index as u8 + 1); 32]);
-        let max_transfers = options.max_transfers.unwrap_or(MAX_TRANSFERS);
         let settings = Settings {
             dir: None,
             downloads: "downloads".into(),
@@ -251,7 +247,7 @@ impl Sim {
             on_conflict: "fail".into(),
             up: None,
             down: None,
-            max_transfers: max_transfers as u64,
+            max_transfers: options.downloads().max_transfers as u64,
             accept_from: options.accept_from.clone(),
             follow: options.follow.table,
             follow_roster: options.follow.roster,
@@ -270,12 +266,7 @@ impl Sim {
             patience: SessionTimeouts { give_up: Duration::from_secs(60), timeout: None, pushes: Some(PUSH_PATIENCE) },
             linger: options.linger,
             fail_fast: options.fail_fast,
-            downloads: DownloadConfig {
-                on_conflict: OnConflict::Fail,
-                max_transfers,
-                accept_from: options.accepts(),
-                passes_on: PassesOn::Nothing,
-            },
+            downloads: options.downloads(),
             settings,
             epoch: EPOCH,
             chance: Chance { seed, secrets },

@@ -69,8 +69,7 @@ bodies! {
     ParcelFound {
         /// What it is.
         kind: ParcelKind,
-        /// Its name: that of its file or folder, or of the first and how many more. Of a listed parcel it is checked once the
-        /// list is here.
+        /// Its name: that of its file or folder, or of the first and how many more.
         name: String,
         /// How many files are in it.
         files: u64,

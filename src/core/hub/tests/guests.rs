@@ -45,7 +45,7 @@ fn every_request_of_a_guest_is_refused_and_nothing_is_told() {
         Ask::TakeBack(wire::TakeBack { take_back: 1 }),
         Ask::NotTaken(wire::NotTaken { not_taken: 1 }),
         Ask::MeetAt(wire::MeetAt { meet_at: 1, inner: Vec::new() }),
-        Ask::CloseCode(wire::CloseCode { close_code: 2 }),
+        Ask::CloseCode(wire::CloseCode { close_code: 4 }),
         Ask::Say(wire::Say { say: 1, message: [0].into() }),
         Ask::Admit(wire::Admit { admit: 1 }),
         Ask::HangUp(wire::HangUp { hang_up: 1, guessed: false }),
@@ -58,7 +58,7 @@ fn every_request_of_a_guest_is_refused_and_nothing_is_told() {
     rig.pass(1_000);
     assert!(told(&rig, 2).is_empty(), "{:?}", told(&rig, 2));
     assert_eq!(rig.hub.roster().iter().map(|client| client.name.as_str()).collect::<Vec<_>>(), ["Anna"]);
-    for (ask, told) in [(r#"{"open_code":1}"#, "code-refused"), (r#"{"knock":2,"ask":1}"#, "knock-refused")] {
+    for (ask, told) in [(r#"{"open_code":1}"#, "code-refused"), (r#"{"knock":4,"ask":1}"#, "knock-refused")] {
         rig.forget(2);
         rig.ask(2, ask);
         assert_eq!(self::told(&rig, 2), [told]);
@@ -93,9 +93,9 @@ fn guests_come_to_every_hub_and_push_out_nobody_who_sends_or_has_a_name() {
 #[test]
 fn only_keys_that_may_enter_send() {
     for (access, credential, may) in [
-        (Access::Invite, None, Ok(2)),
+        (Access::Invite, None, Ok(4)),
         (Access::Accounts, None, Err("login-required")),
-        (Access::Accounts, Some(1), Ok(2)),
+        (Access::Accounts, Some(1), Ok(4)),
     ] {
         let names = vec![NameRecord { credential, ..anna() }];
         let mut rig = Rig::with_names(HubConfig { access, ..config() }, names);
@@ -108,7 +108,7 @@ fn only_keys_that_may_enter_send() {
     // Whoever is thrown out takes its codes along.
     let mut rig = parcel_hub();
     rig.open(1, "").unwrap();
-    let talk = rig.knock(2, 2).unwrap();
+    let talk = rig.knock(2, 4).unwrap();
     rig.handle(Input::Names(Vec::new()));
     assert_eq!((rig.turned_away(1), rig.hung_up(2)), (Some(ErrorCode::AccessRevoked), vec![(talk, true)]));
     assert_eq!(rig.counted("codes of parcels"), 0);

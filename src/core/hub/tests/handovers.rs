@@ -134,7 +134,7 @@ impl Rig {
 #[test]
 fn a_parcel_goes_to_a_guest_from_the_number_to_the_end() {
     let mut rig = parcel_hub();
-    assert_eq!(rig.open(1, ""), Ok(2));
+    assert_eq!(rig.open(1, ""), Ok(4));
     let talk = rig.knock(2, 4).unwrap();
     let knocked = told(&rig, 1, |event| match event {
         Event::Knocked(knocked) => Some(knocked.clone()),
@@ -191,10 +191,10 @@ fn a_parcel_goes_to_a_guest_from_the_number_to_the_end() {
     assert_eq!(rig.heard_of(1).len(), 3, "it is over");
     rig.pass(301_000);
     assert_eq!((rig.turned_away(1), rig.turned_away(2)), (None, Some(ErrorCode::NoNameInTime)));
-    rig.ask(1, r#"{"close_code":2}"#);
+    rig.ask(1, r#"{"close_code":4}"#);
     rig.pass(301_000);
     assert_eq!(rig.turned_away(1), Some(ErrorCode::NoNameInTime));
-    let log = ["2 opened by Anna", r#"2 to "" at 10.0.0.2"#, "(guest) meets Anna"];
+    let log = ["4 opened by Anna", r#"4 to "" at 10.0.0.2"#, "(guest) meets Anna"];
     assert_eq!(rig.parcels_log(), log);
     rig.handle(Input::RelayEnded { meeting: asker.meeting, bytes: 900_000, why: "cut".into() });
     for what in ["codes of parcels", "conversations", "conversations of sessions", "meetings", "peers"] {
@@ -211,7 +211,7 @@ fn members_hand_over_parcels_too_whoever_blocks_whom_and_the_sender_may_ask_for_
     rig.hello(3, 1);
     rig.ask(1, r#"{"id":5,"request":"block","name":"ben"}"#);
     rig.commit();
-    assert_eq!(rig.open(3, ""), Ok(2));
+    assert_eq!(rig.open(3, ""), Ok(4));
     let talk = rig.knock(2, 4).unwrap();
     rig.admit_to(3, talk);
     let (met, other) = (rig.meets(2, 1).unwrap(), rig.meets(3, 2).unwrap());
@@ -317,7 +317,7 @@ fn conversations_are_between_two_and_nobody_else_has_a_say_in_them() {
         rig.says(stranger, talk, "66");
         rig.admit_to(stranger, talk);
         rig.hang_up(stranger, talk, r#","guessed":true"#);
-        rig.ask(stranger, r#"{"close_code":2}"#);
+        rig.ask(stranger, r#"{"close_code":4}"#);
     }
     rig.admit_to(2, talk);
     assert!(rig.heard_of(1).is_empty() && rig.heard_of(2).is_empty() && rig.hung_up(2).is_empty());
@@ -341,7 +341,7 @@ fn a_session_of_a_guest_is_no_session_of_a_member() {
     rig.connect(5, 1);
     rig.line(5, &GUEST.replace(r#""received""#, &format!(r#""session":"{}","received""#, sessions[0].session)));
     assert!(!rig.hub_hello(5).resumed);
-    assert_eq!((rig.open(5, ""), rig.open(1, "")), (Err("access-denied"), Ok(2)));
+    assert_eq!((rig.open(5, ""), rig.open(1, "")), (Err("access-denied"), Ok(4)));
 }
 
 impl Rig {

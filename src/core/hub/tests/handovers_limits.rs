@@ -174,7 +174,7 @@ fn what_is_said_has_bounds() {
     }
     assert_eq!((rig.turned_away(1), rig.turned_away(2)), (None, None));
     let share = format!(r#","share":"{}""#, "00".repeat(RECEIVER_BYTES + 1));
-    assert_eq!(rig.knock_with(2, 2, &share), Err("wrong-protocol"));
+    assert_eq!(rig.knock_with(2, 4, &share), Err("wrong-protocol"));
 }
 
 #[test]
