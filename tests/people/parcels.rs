@@ -117,6 +117,12 @@ fn files_and_folders_arrive_under_their_names_whatever_those_are() {
     assert_eq!(got.got("photos/empty"), b"");
     assert_eq!(got.got("notes.txt"), b"deep/er/notes.txt");
     assert_eq!(got.downloaded().len(), names.len());
+    // What arrives as nothing is told of.
+    fs::create_dir_all(sender.shared("photos/none/none")).unwrap();
+    let args = ["send", "--hub", &hub.address, "--until", "1s", "shared/photos"];
+    let told = command(&sender, &args).stdin(std::process::Stdio::null()).output().unwrap().stderr;
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains("left out photos/none/none/: an empty folder"), "{told}");
     // A name that would harm the receiver's terminal is not sent.
     fs::write(sender.shared("photos/\u{1b}[2J"), b"x").unwrap();
     let mut refused = sends(&scene, &hub, &["shared/photos"]);
@@ -461,7 +467,7 @@ fn a_text_goes_to_the_file_or_folder_that_is_named() {
     // What is there is not replaced, and the text is not lost.
     let mut sender = sends(&scene, &hub, &["--text", "stew"]);
     let (code, out, told) = reads(&scene, &hub, "receiver", &self::code(&mut sender), &["--output", "said.txt"]);
-    assert!(code == 1 && out == b"stew" && told.contains("said.txt exists"), "{code} {told}");
+    assert!(code == 6 && out == b"stew" && told.contains("said.txt exists"), "{code} {told}");
     let (code, _, told) = reads(&scene, &hub, "receiver", "8-crossover-clockwork", &["--output", "/dev/null"]);
     assert!(code == 2 && told.contains("`--output - > /dev/null`"), "{code} {told}");
 }
