@@ -78,6 +78,7 @@ impl Receive {
 
     fn receive(self, came: &Came) -> Result<ExitCode, Failure> {
         let (host, code) = parsed(&self.code)?;
+        code.check_of_parcel()?;
         let Destination { downloads, to, passage } = self.destination()?;
         let (hub, passing) = self.hub(host, &code)?;
         let on_conflict = Some(self.on_conflict);
@@ -118,7 +119,9 @@ impl Receive {
         if let Some(hub) = host {
             return Ok((hub, false));
         }
-        if is_for_this_network(code) {
+        // What is said in this command counts; what the environment says of every command does not know of this sender.
+        let named = self.client.hub.as_ref().filter(|hub| from_environment().as_ref() != Some(*hub));
+        if named.is_none() && is_for_this_network(code) {
             return Ok((find(code, self.client.transport, self.client.timeout)?, true));
         }
         if let Some(hub) = &self.client.hub {
@@ -170,6 +173,11 @@ impl Receive {
 /// Whether a path names a folder: one that is there, or one that ends like one.
 fn is_folder(path: &Path) -> bool {
     path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+/// The hub that is named for all commands.
+fn from_environment() -> Option<JoinLink> {
+    std::env::var("POTLUCK_HUB").ok()?.parse().ok()
 }
 
 fn usable(downloads: PathBuf, to: Option<String>) -> Result<Destination, Failure> {

@@ -13,6 +13,8 @@ mod kills;
 mod limits;
 mod messages;
 mod parcels;
+mod parcels_output;
+mod parcels_troubled;
 mod presence;
 mod restarts;
 mod revocation;

@@ -4,25 +4,25 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::environment::{potluck, started_by};
+use super::environment::potluck;
 use super::scene::welcomed;
 use super::*;
 
 /// More than one chunk, and more than is under way at once.
-const LARGE: usize = 24 << 20;
+pub(super) const LARGE: usize = 24 << 20;
 
 /// Slow enough that something of [`LARGE`] is still missing when the test acts.
-const SLOWLY: [&str; 2] = ["--up", "2MiB"];
+pub(super) const SLOWLY: [&str; 2] = ["--up", "2MiB"];
 
 /// A command of somebody who has their own home, in their folder.
-fn command(place: &Place, args: &[&str]) -> Command {
+pub(super) fn command(place: &Place, args: &[&str]) -> Command {
     let mut command = potluck(place.path());
     command.args(args);
     command
 }
 
 /// Somebody who sends, at this hub.
-fn sends(scene: &Scene, hub: &Hub, args: &[&str]) -> Process {
+pub(super) fn sends(scene: &Scene, hub: &Hub, args: &[&str]) -> Process {
     let place = scene.place("sender");
     let mut all = vec!["send", "--hub", &hub.address, "--json"];
     all.extend(args);
@@ -32,12 +32,12 @@ fn sends(scene: &Scene, hub: &Hub, args: &[&str]) -> Process {
 }
 
 /// The code that a sender was told.
-fn code(sender: &mut Process) -> String {
+pub(super) fn code(sender: &mut Process) -> String {
     text(&sender.expect("parcel-ready")["code"])
 }
 
 /// Somebody who receives, at this hub, in a folder of this name.
-fn receives(scene: &Scene, hub: &Hub, name: &str, code: &str, args: &[&str]) -> Process {
+pub(super) fn receives(scene: &Scene, hub: &Hub, name: &str, code: &str, args: &[&str]) -> Process {
     let place = scene.place(name);
     let mut all = vec!["receive", code, "--hub", &hub.address, "--downloads", "downloads", "--json"];
     all.extend(args);
@@ -47,7 +47,7 @@ fn receives(scene: &Scene, hub: &Hub, name: &str, code: &str, args: &[&str]) -> 
 }
 
 /// Somebody who receives, as people do: standard output is a pipe.
-fn reads(scene: &Scene, hub: &Hub, name: &str, code: &str, args: &[&str]) -> (i32, Vec<u8>, String) {
+pub(super) fn reads(scene: &Scene, hub: &Hub, name: &str, code: &str, args: &[&str]) -> (i32, Vec<u8>, String) {
     let place = scene.place(name);
     let mut all = vec!["receive", code, "--hub", &hub.address];
     all.extend(args);
@@ -368,132 +368,4 @@ fn a_guest_needs_no_invite_and_a_member_is_not_disturbed_by_their_own_send() {
     let mut stranger = other.start(command(&other, &["send", "--hub", &hub.address, "shared/x", "--json"]), "other");
     stranger.end_input();
     assert_eq!(stranger.exit(), 4);
-}
-
-#[test]
-fn a_sender_that_was_killed_goes_on_under_the_same_code_and_its_receiver_with_it() {
-    let scene = Scene::default();
-    let hub = scene.hub();
-    let bytes = content("large", LARGE);
-    scene.place("sender").put("large.bin", &bytes);
-    let args = [&["shared/large.bin", "--times", "2"][..], &SLOWLY].concat();
-    let mut sender = sends(&scene, &hub, &args);
-    let made = code(&mut sender);
-    let mut receiver = receives(&scene, &hub, "receiver", &made, &[]);
-    receiver.find("a chunk", |event| event["event"] == "transfer-progress" && event["bytes"].as_u64() > Some(1 << 20));
-    sender.kill();
-    let mut sender = sends(&scene, &hub, &args);
-    let ready = sender.expect("parcel-ready");
-    assert_eq!((&ready["code"], &ready["again"]), (&json!(made), &json!(true)));
-    assert_eq!(receiver.exit(), 0, "it goes on by itself");
-    assert_eq!(scene.place("receiver").got("large.bin"), bytes);
-    assert_eq!(sender.expect("parcel-delivered")["left"], 1);
-    // The code is still good for the second.
-    let mut second = receives(&scene, &hub, "second", &made, &[]);
-    assert_eq!((second.exit(), sender.exit()), (0, 0));
-    // Then it is over: the same files are sent under another code.
-    let mut sender = sends(&scene, &hub, &args);
-    let ready = sender.expect("parcel-ready");
-    assert!(ready["code"] != made && ready["again"].is_null(), "{ready}");
-    sender.signal(Signal::INT);
-    assert_eq!(sender.exit(), 130);
-}
-
-#[test]
-fn a_full_disk_is_told_and_the_code_is_still_theirs() {
-    let scene = Scene::default();
-    let hub = scene.hub();
-    let bytes = content("larger", 3 << 20);
-    scene.place("sender").put("larger.bin", &bytes);
-    let mut sender = sends(&scene, &hub, &["shared/larger.bin"]);
-    let made = code(&mut sender);
-    let place = scene.place("receiver");
-    fs::create_dir_all(place.downloads()).unwrap();
-    let small = |inner: &Command| {
-        let mount = r#"mount -t tmpfs -o size=1m tmpfs downloads && exec "$0" "$@""#;
-        started_by("unshare", &["-Urm", "sh", "-c", mount], inner)
-    };
-    if !small(&command(&place, &["--version"])).output().is_ok_and(|probe| probe.status.success()) {
-        return println!("skipped: no file system can be mounted here");
-    }
-    let args = ["receive", &made, "--hub", &hub.address, "--downloads", "downloads", "--json"];
-    let mut receiver = place.start(small(&command(&place, &args)), "receiver");
-    receiver.end_input();
-    assert_ne!(receiver.exit(), 0);
-    receiver.refusal("disk-full");
-    let mut receiver = receives(&scene, &hub, "receiver", &made, &[]);
-    assert_eq!((receiver.exit(), sender.exit()), (0, 0));
-    assert_eq!(place.got("larger.bin"), bytes);
-}
-
-#[test]
-fn without_a_hub_the_two_find_each_other_in_their_network() {
-    let scene = Scene::default();
-    let air = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (sender, receiver) = (scene.place("sender"), scene.place("receiver"));
-    sender.put("notes.txt", b"notes");
-    let start = |place: &Place, name: &str, args: &[&str]| {
-        let mut command = command(place, args);
-        command.env("POTLUCK_NEARBY", format!("loopback:{air}"));
-        let mut process = place.start(command, name);
-        process.end_input();
-        process
-    };
-    let mut sends = start(&sender, "sender", &["send", "shared/notes.txt", "--json"]);
-    let made = code(&mut sends);
-    let number: u32 = made.split('-').next().unwrap().parse().unwrap();
-    assert!((1_000..=9_999).contains(&number), "{made}");
-    let mut receives = start(&receiver, "receiver", &["receive", &made, "--downloads", "downloads", "--json"]);
-    assert_eq!((receives.exit(), sends.exit()), (0, 0));
-    assert_eq!(receiver.got("notes.txt"), b"notes");
-    assert!(!receiver.path().join("potluck/known_keys.json").exists(), "a hub that is gone is not remembered");
-}
-
-#[test]
-fn a_text_goes_to_the_file_or_folder_that_is_named() {
-    let scene = Scene::default();
-    let hub = scene.hub();
-    for (args, file) in [
-        (["--output", "said.txt"], "said.txt"),
-        (["--output", "inbox/"], "inbox/text.txt"),
-        (["--downloads", "got"], "got/text.txt"),
-    ] {
-        let mut sender = sends(&scene, &hub, &["--text", "soup at noon"]);
-        let (code, out, told) = reads(&scene, &hub, "receiver", &self::code(&mut sender), &args);
-        assert!(code == 0 && out.is_empty() && told.contains(file), "{code} {told}");
-        assert_eq!(fs::read(scene.place("receiver").path().join(file)).unwrap(), b"soup at noon");
-        assert_eq!(sender.exit(), 0);
-    }
-    // What is there is not replaced, and the text is not lost.
-    let mut sender = sends(&scene, &hub, &["--text", "stew"]);
-    let (code, out, told) = reads(&scene, &hub, "receiver", &self::code(&mut sender), &["--output", "said.txt"]);
-    assert!(code == 6 && out == b"stew" && told.contains("said.txt exists"), "{code} {told}");
-    let (code, _, told) = reads(&scene, &hub, "receiver", "8-crossover-clockwork", &["--output", "/dev/null"]);
-    assert!(code == 2 && told.contains("`--output - > /dev/null`"), "{code} {told}");
-}
-
-#[test]
-fn what_standard_output_does_not_take_is_kept_and_is_no_success() {
-    let scene = Scene::default();
-    let hub = scene.hub();
-    let bytes = content("stream", 2_000_003);
-    scene.place("sender").put("a.bin", &bytes);
-    for full in [false, true] {
-        let mut sender = sends(&scene, &hub, &["shared/a.bin"]);
-        let place = scene.place(if full { "full" } else { "closed" });
-        let args = ["receive", &code(&mut sender), "--hub", &hub.address, "--output", "-"];
-        let mut command = command(&place, &args);
-        match full {
-            true => command.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap()),
-            false => command.stdout(std::io::pipe().unwrap().1),
-        };
-        let output = command.stdin(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
-        drop(command);
-        let output = output.wait_with_output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(8) && told.contains("All of it is in ./a.bin"), "{told}");
-        assert!(!told.contains("history") && !told.contains("/potluck-"), "{told}");
-        assert_eq!(fs::read(place.path().join("a.bin")).unwrap(), bytes);
-        assert_eq!(sender.exit(), 0);
-    }
 }

@@ -80,6 +80,8 @@ pub enum Entry {
     },
     /// Without a name, in no roster: a member of the hub, for parcels.
     Member,
+    /// The same, at a hub that the program is itself, for one sender.
+    Keeper,
     /// Without a name, and no member of the hub: to receive a parcel, and nothing else.
     Guest,
 }
@@ -131,7 +133,7 @@ impl SessionConfig {
     pub fn name(&self) -> Option<&str> {
         match &self.entry {
             Entry::Named { name, .. } => Some(name),
-            Entry::Member | Entry::Guest => None,
+            Entry::Member | Entry::Keeper | Entry::Guest => None,
         }
     }
 
@@ -139,7 +141,7 @@ impl SessionConfig {
     pub fn password(&self) -> Option<&Password> {
         match &self.entry {
             Entry::Named { password, .. } => password.as_ref(),
-            Entry::Member | Entry::Guest => None,
+            Entry::Member | Entry::Keeper | Entry::Guest => None,
         }
     }
 }

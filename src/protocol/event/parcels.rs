@@ -69,7 +69,8 @@ bodies! {
     ParcelFound {
         /// What it is.
         kind: ParcelKind,
-        /// Its name, as the sender calls it.
+        /// Its name: that of its file or folder, or of the first and how many more. Of a listed parcel it is checked once the
+        /// list is here.
         name: String,
         /// How many files are in it.
         files: u64,
@@ -82,7 +83,7 @@ bodies! {
     ParcelReceived {
         /// What it is.
         kind: ParcelKind,
-        /// Its name, as the sender calls it.
+        /// Its name: that of its file or folder, or of the first and how many more.
         name: String,
         /// How many files were in it.
         files: u64,

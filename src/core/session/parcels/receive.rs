@@ -127,8 +127,10 @@ impl Receive {
         let Some(found) = self.found.as_mut().filter(|found| found.parcel.content == parcel.content) else {
             return Ok(());
         };
-        found.parcel.port = parcel.port;
         found.parcel.addresses.clone_from(&parcel.addresses);
+        if std::mem::replace(&mut found.parcel.port, parcel.port) == parcel.port {
+            return Ok(());
+        }
         found.seen_at.map_or(Ok(()), |address| self.placed(hands, address))
     }
 

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::asks::Asked;
+use super::asks::{Asked, may_be_of, no_number_of_it};
 use super::{Hands, fits, of_hub};
 use crate::core::handover::{HUB_TIME, Sending, SendingStep};
 use crate::core::session::context::Context;
 use crate::core::session::pending::Pending;
-use crate::core::session::{Output, ParcelOutput};
+use crate::core::session::{Entry, Output, ParcelOutput};
 use crate::core::time::Time;
-use crate::protocol::code::{MAX_NAMEPLATE, Nameplate};
+use crate::protocol::code::Nameplate;
 use crate::protocol::parcel::{FromSender, Parcel, ParcelKind, SentCode};
 use crate::protocol::types::Stage;
 use crate::protocol::wire::{Admit, Ask, CloseCode, OpenCode, Say};
@@ -218,9 +218,10 @@ impl Send {
         let id = self.pending.id.clone();
         let prepared = self.prepared_mut()?;
         let known = prepared.sending.nameplate();
-        if known.is_some_and(|known| known != nameplate) || !(1..=MAX_NAMEPLATE).contains(&nameplate) {
+        let may_be = may_be_of(nameplate, hands.cx.config.entry == Entry::Keeper);
+        if known.is_some_and(|known| known != nameplate) || !may_be {
             hands.tell_hub(Ask::CloseCode(CloseCode { close_code: nameplate }));
-            return Some(lost_number());
+            return Some(if may_be { lost_number() } else { no_number_of_it() });
         }
         prepared.number = Number::Open;
         let code = prepared.sending.opened(nameplate).to_string();

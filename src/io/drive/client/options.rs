@@ -182,7 +182,10 @@ impl ClientOptions {
     /// The settings of the session, for a client with these ports and this key.
     pub(super) fn session(&self, ports: Ports, key: PublicKey, chance: Chance) -> SessionConfig {
         SessionConfig {
-            entry: self.who.entry(),
+            entry: match self.who.entry() {
+                Entry::Member if self.passing => Entry::Keeper,
+                entry => entry,
+            },
             key,
             hub: self.hub.host_port(),
             follow: self.follow,

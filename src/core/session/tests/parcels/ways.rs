@@ -101,11 +101,11 @@ fn wrong_words_are_told_on_both_sides() {
 #[test]
 fn what_is_no_code_is_refused_before_anything_is_said() {
     let mut table = Table::new();
-    for (id, code) in [(1, "8-crossover"), (2, "8-crosover-clockwork"), (3, "soup")] {
+    for (id, code) in [(1, "8-crossover"), (2, "8-crosover-clockwork"), (3, "soup"), (4, "7-crossover-clockwork")] {
         table.receiver.line(&format!(r#"{{"id":{id},"request":"parcel-receive","code":"{code}"}}"#));
         assert_eq!(table.receiver.last(id), Some("bad-code"), "{code}");
     }
-    table.receive("9-crossover-clockwork");
+    table.receive("12-crossover-clockwork");
     assert!(table.receiver.asked.is_empty() && table.receiver.parcels.is_empty());
 }
 
@@ -198,7 +198,7 @@ fn a_hub_that_was_restarted_gives_the_same_number_or_the_code_is_void() {
     table.send(SEND, parcel(&[file("song", 5)]));
     Table::forgets(&mut table.sender);
     let ask = table.sender.asked.pop().unwrap()["open_code"].clone();
-    table.sender.hub(&json!({"event":"code-opened","ask":ask,"nameplate":10}).to_string());
+    table.sender.hub(&json!({"event":"code-opened","ask":ask,"nameplate":12}).to_string());
     assert_eq!(table.sender.last(1), Some("code-void"));
 }
 
@@ -313,5 +313,24 @@ fn a_listing_that_has_other_names_than_were_shown_is_refused() {
         let Some(Output::Parcel(ParcelOutput::FetchListing(task, _))) = table.receiver.parcels.pop() else { panic!() };
         table.receiver.handle(Input::Parcel(ParcelInput::Listed(task, Ok(files.to_vec()))));
         assert_eq!((table.receiver.last(1), table.receiver.plans.len()), (Some(refused), 0));
+    }
+}
+
+#[test]
+fn a_number_that_such_a_hub_never_gives_is_refused() {
+    for (entry, number, taken) in [
+        (Entry::Member, 12, true),
+        (Entry::Member, 4_712, false),
+        (Entry::Member, 10, false),
+        (Entry::Keeper, 4_714, true),
+        (Entry::Keeper, 12, false),
+    ] {
+        let mut table = Table::new();
+        table.sender = Rig::begun(unnamed(entry.clone(), SENDER, 1));
+        table.sender.line(SEND);
+        table.sender.handle(Input::Parcel(ParcelInput::Prepared(1, Ok(songs()))));
+        let ask = table.sender.asked.pop().unwrap()["open_code"].clone();
+        table.sender.hub(&json!({"event":"code-opened","ask":ask,"nameplate":number}).to_string());
+        assert_eq!(table.sender.last(1) != Some("wrong-protocol"), taken, "{entry:?} {number}");
     }
 }
