@@ -259,7 +259,6 @@ pub(super) const PARCEL_RECEIVE: &[ErrorCode] = &[
     ErrorCode::PeerBroke,
     ErrorCode::BadChunk,
     ErrorCode::TooMany,
-    ErrorCode::BadName,
 ];
 
 /// The error codes of reading a file to offer or push it.

@@ -72,7 +72,7 @@ impl Sender {
         while let Some(step) = self.sending.poll() {
             match step {
                 SendingStep::Say(conversation, message) => self.said.push_back((conversation, message)),
-                SendingStep::Admit { conversation, key, receiver, again } => {
+                SendingStep::Admit { conversation, key, receiver, again, .. } => {
                     self.admitted.push((conversation, key, receiver, again));
                 }
                 SendingStep::Delivered { key, left, .. } => self.delivered.push((key, left)),

@@ -334,3 +334,16 @@ fn a_number_that_such_a_hub_never_gives_is_refused() {
         assert_eq!(table.sender.last(1) != Some("wrong-protocol"), taken, "{entry:?} {number}");
     }
 }
+
+#[test]
+fn whoever_claims_a_parcel_and_does_not_fetch_does_not_keep_it() {
+    let mut table = Table::new();
+    let request = r#"{"id":1,"request":"parcel-send","paths":["song"],"until":"10m"}"#;
+    let code = table.send(request, parcel(&[file("song", 5)]));
+    table.receive(&code);
+    table.sender.pass_with_acks(655_000);
+    assert_eq!(table.sender.last(1), None, "it may begin");
+    table.sender.pass_with_acks(10_000);
+    table.play_but_listing();
+    assert_eq!((table.sender.last(1), table.receiver.last(1)), (Some("not-taken"), Some("parcel-gone")));
+}
