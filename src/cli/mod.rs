@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand, which is a clap struct with its help and a `run` that returns the
 //! exit code.
 
+mod came;
 mod client;
 pub mod completions;
 pub mod demo;
@@ -31,7 +32,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::io::drive::stdout::{StandardOutput, loss};
-use crate::protocol::{Code, ErrorCode, Failure, cause};
+use crate::io::os::clock::Clock;
+use crate::protocol::{Code, ErrorCode, EventLine, Failure, append_json, cause, event};
 use crate::ui::escape::escape;
 use crate::ui::style::Style;
 use recording::complain;
@@ -172,4 +174,19 @@ fn fail(failure: &Failure) -> ExitCode {
     };
     complain(&format!("{}\n  hint: {}", escape(&failure.to_string()), escape(&hint)));
     ExitCode::from(failure.code.exit())
+}
+
+/// The same for `send` and `receive`: whoever reads events reads it as one. `told` is how many events there were before it;
+/// the first is the answer to the request.
+fn fail_as(json: bool, told: u64, failure: Failure) -> ExitCode {
+    if !json {
+        return fail(&failure);
+    }
+    let (code, first) = (ExitCode::from(failure.code.exit()), told == 0);
+    let (seq, time, id) = (Some(told + 1), Some(Clock::start().epoch()), first.then(client::parcel_id));
+    let line = EventLine { seq, time, id, last: first, event: event::Error::from(failure).into() };
+    let mut out = Vec::new();
+    append_json(&line, &mut out);
+    out.push(b'\n');
+    recording::finish(StandardOutput.write_all(&out).map(|()| code))
 }

@@ -2,27 +2,31 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 
+use super::came::{Came, TEXT_FILE, TextFile};
 use super::client::{Errand, ParcelArgs};
-use super::fail;
+use super::fail_as;
 use super::nearby::{find, is_for_this_network};
 use super::size::rate;
 use crate::core::session::PassesOn;
+use crate::io::content::kept::keep;
 use crate::io::drive::client::Who;
 use crate::io::drive::spool::Passage;
 use crate::io::drive::stdout::{StandardOutput, loss};
 use crate::io::fs::check_target;
 use crate::protocol::parcel::ParcelKind;
-use crate::protocol::{Code, ErrorCode, Event, EventLine, Failure, JoinLink, OnConflict, cause, event, request};
+use crate::protocol::{Code, ErrorCode, EventLine, Failure, JoinLink, OnConflict, cause, event, request};
 
 /// Standard output, as a path.
 const STDOUT: &str = "-";
+
+/// The current folder, as a path.
+const HERE: &str = ".";
 
 /// How much is copied to standard output at a time, in bytes.
 const BUFFER: usize = 256 << 10;
@@ -44,7 +48,7 @@ pub struct Receive {
     #[arg(long, short, value_name = "FILE|DIR|-")]
     output: Option<PathBuf>,
     /// The folder that files go to; it is made when it is needed.
-    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(long, value_name = "DIR", default_value = HERE)]
     downloads: PathBuf,
     /// What to do if a file's name exists.
     #[arg(long, value_enum, value_name = "WHAT", default_value = "fail")]
@@ -68,34 +72,46 @@ struct Destination {
 impl Receive {
     /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(self) -> ExitCode {
-        self.receive().unwrap_or_else(|failure| fail(&failure))
+        let (json, came) = (self.client.json, Came::default());
+        self.receive(&came).unwrap_or_else(|failure| fail_as(json, came.told(), failure))
     }
 
-    fn receive(self) -> Result<ExitCode, Failure> {
+    fn receive(self, came: &Came) -> Result<ExitCode, Failure> {
         let (host, code) = parsed(&self.code)?;
         code.check_of_parcel()?;
         let Destination { downloads, to, passage } = self.destination()?;
         let (hub, passing) = self.hub(host, &code)?;
         let on_conflict = Some(self.on_conflict);
         let request = request::ParcelReceive { code: code.to_string(), to, on_conflict }.into();
-        let received = Arc::new(Mutex::new(None));
-        let hearing = received.clone();
-        let heard = Box::new(move |line: &EventLine| {
-            if let Event::ParcelReceived(received) = &line.event {
-                *hearing.lock().unwrap_or_else(PoisonError::into_inner) = Some(received.clone());
-            }
-        });
         // Then standard output is for what is received, and for nothing else.
         let aside = !self.client.json && (passage.is_some() || !io::stdout().is_terminal());
-        let (rates, who, retold) = ((None, self.down), Who::Guest, None);
+        let private = passage.as_ref().map(|(_, passage)| passage.path());
+        let retold = Some(came.retold(self.text_file(), aside, private));
+        let (rates, who, heard) = ((None, self.down), Who::Guest, Box::new(|_: &EventLine| ()));
         let passed_on = passage.as_ref().map(|(what, passage)| (*what, passage.path()));
         let errand = Errand { hub, who, passing, request, downloads, passed_on, rates, aside, heard, retold };
         let ended = self.client.run(errand)?;
-        let received = received.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match received {
-            Some(received) if aside => pass_on(&received, passage.as_ref().map(|(what, _)| *what)).map(|()| ended),
-            _ => Ok(ended),
+        let (received, unkept) = came.take();
+        if let Some(received) = received.filter(|_| aside) {
+            pass_on(&received, passage.as_ref().map(|(what, _)| *what), &self.downloads)?;
         }
+        unkept.map_or(Ok(ended), Err)
+    }
+
+    /// The file for a text, if a file or a folder was named.
+    fn text_file(&self) -> Option<TextFile> {
+        let (folder, name) = match &self.output {
+            Some(output) if output.as_os_str() == OsStr::new(STDOUT) => return None,
+            Some(output) if is_folder(output) => (output.as_path(), None),
+            Some(output) => match output.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                Some(parent) => (parent, output.file_name()),
+                None => (self.downloads.as_path(), output.file_name()),
+            },
+            None if self.downloads == Path::new(HERE) => return None,
+            None => (self.downloads.as_path(), None),
+        };
+        let name = name.and_then(OsStr::to_str).unwrap_or(TEXT_FILE).to_owned();
+        Some(TextFile { folder: folder.to_owned(), name, on_conflict: self.on_conflict })
     }
 
     /// The hub, and whether it is a sender's own.
@@ -139,14 +155,24 @@ impl Receive {
         }
         let text =
             output.to_str().ok_or_else(|| Failure::new(ErrorCode::BadConfig, "The name in --output is not UTF-8."))?;
-        if output.is_dir() || text.ends_with('/') {
+        if is_folder(output) {
             return usable(output.clone(), None);
+        }
+        if output.metadata().is_ok_and(|found| !found.is_file()) {
+            let message = format!("{text} is neither a file nor a folder.");
+            return Err(Failure::new(ErrorCode::BadConfig, message)
+                .hint(format!("`--output - > {text}` writes one file, a text or a stream to it.")));
         }
         let (parent, name) = (output.parent(), output.file_name().and_then(OsStr::to_str));
         let name = name.ok_or_else(|| Failure::new(ErrorCode::BadConfig, format!("{text} is not a file's name.")))?;
         let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
         usable(parent.map_or_else(|| self.downloads.clone(), Path::to_owned), Some(name.to_owned()))
     }
+}
+
+/// Whether a path names a folder: one that is there, or one that ends like one.
+fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
 /// The hub that is named for all commands.
@@ -194,40 +220,59 @@ fn unpasted(words: &[String]) -> Vec<String> {
 }
 
 /// Writes what was received to standard output: a text as it is, and of files what is only passed on. That is in a private
-/// place, and whatever was kept is left alone.
-fn pass_on(received: &event::ParcelReceived, passed_on: Option<PassesOn>) -> Result<(), Failure> {
-    let event::ParcelReceived { kind, path, text, .. } = received;
+/// place, and whatever was kept is left alone. What standard output does not take is kept in `folder`: its sender has been
+/// told that it is here.
+fn pass_on(received: &event::ParcelReceived, passed_on: Option<PassesOn>, folder: &Path) -> Result<(), Failure> {
+    let event::ParcelReceived { kind, path, text, name, .. } = received;
     let mut out = StandardOutput;
-    if let Some(text) = text {
-        return out.write_all(text.as_bytes()).or_else(|e| lost(&e));
-    }
-    let Some(path) = path.as_deref().map(Path::new) else { return Ok(()) };
-    match passed_on.unwrap_or_default() {
-        PassesOn::Streams if *kind == ParcelKind::Stream => copy(path, &mut out),
-        PassesOn::All => copy(path, &mut out),
-        PassesOn::Nothing | PassesOn::Streams => Ok(()),
-    }
-}
-
-fn copy(path: &Path, out: &mut impl Write) -> Result<(), Failure> {
-    let unread = |e: &io::Error| {
-        Failure::new(ErrorCode::NotReadable, format!("{} cannot be read: {}.", path.display(), cause::of_io(e)))
+    let passes_on = match passed_on.unwrap_or_default() {
+        PassesOn::Nothing => false,
+        PassesOn::Streams => *kind == ParcelKind::Stream,
+        PassesOn::All => true,
     };
-    let (mut file, mut buffer) = (File::open(path).map_err(|e| unread(&e))?, vec![0; BUFFER]);
+    if let Some(text) = text {
+        let write = |out: &mut dyn Write| out.write_all(text.as_bytes());
+        return write(&mut out).map_err(|e| kept(lost(&e), keep(folder, TEXT_FILE, OnConflict::Rename, write)));
+    }
+    let Some(path) = path.as_deref().map(Path::new).filter(|_| passes_on) else { return Ok(()) };
+    let unread = |e: io::Error| {
+        Failure::new(ErrorCode::NotReadable, format!("{} cannot be read: {}.", path.display(), cause::of_io(&e)))
+    };
+    let mut file = File::open(path).map_err(unread)?;
+    copy(&mut file, &mut out).map_err(|e| {
+        let again = |out: &mut dyn Write| file.rewind().and_then(|()| copy(&mut file, out));
+        kept(lost(&e), keep(folder, name, OnConflict::Rename, again))
+    })
+}
+
+fn copy(file: &mut File, out: &mut dyn Write) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER];
     loop {
-        let read = file.read(&mut buffer).map_err(|e| unread(&e))?;
-        if read == 0 {
-            return Ok(());
-        }
-        if let Err(e) = out.write_all(&buffer[..read]) {
-            return lost(&e);
+        match file.read(&mut buffer)? {
+            0 => return Ok(()),
+            read => out.write_all(&buffer[..read])?,
         }
     }
 }
 
-/// Whoever closes a pipe has what they wanted.
-fn lost(e: &io::Error) -> Result<(), Failure> {
-    loss(e).unwrap_or_else(|| Err(Failure::internal(e)))
+/// The failure of standard output. Nobody can ask again for what was not passed on, so a reader that has closed the pipe
+/// is one, too.
+fn lost(e: &io::Error) -> Failure {
+    match loss(e) {
+        Some(Err(failure)) => failure,
+        Some(Ok(())) => {
+            Failure::new(ErrorCode::OutputLost, "Standard output was closed before everything was passed on.")
+        }
+        None => Failure::internal(e),
+    }
+}
+
+/// The failure, with where what was not passed on is kept.
+fn kept(failure: Failure, path: Result<PathBuf, Failure>) -> Failure {
+    match path {
+        Ok(path) => failure.hint(format!("All of it is in {}.", path.display())),
+        Err(why) => failure.hint(format!("It could not be kept in a file either: {}", why.message)),
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! `potluck send`: files, folders, a stream or a text for whoever is told a code.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::client::{Errand, ParcelArgs};
-use super::fail;
+use super::fail_as;
 use super::nearby::OwnHub;
 use super::size::rate;
 use crate::io::drive::client::Who;
@@ -55,7 +55,8 @@ pub struct Send {
 impl Send {
     /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(self) -> ExitCode {
-        self.send().unwrap_or_else(|failure| fail(&failure))
+        let json = self.client.json;
+        self.send().unwrap_or_else(|failure| fail_as(json, 0, failure))
     }
 
     fn send(self) -> Result<ExitCode, Failure> {
@@ -126,6 +127,10 @@ impl Send {
         let input = io::stdin();
         if !asked && input.is_terminal() {
             return Err(nothing("", "Name files or folders, `-` for standard input, or give a text by --text."));
+        }
+        if input.is_terminal() {
+            // Nobody reads standard error if it is closed.
+            let _ = writeln!(io::stderr(), "Reading standard input until Ctrl-D; then there is a code.");
         }
         let spooled = Spooled::read(&mut input.lock())?;
         if !asked && spooled.bytes == 0 {

@@ -163,6 +163,8 @@ fn a_mistake_is_answered_with_a_line_that_works() {
         let hint = hint(line);
         assert!(hint.contains("--owner") && hint.contains("--match"), "{hint}");
     }
+    // Whoever means what `potluck send` does.
+    assert!(hint("send a.txt").contains("`parcel-send PATH…`"), "{}", hint("send a.txt"));
     for old in ["UDP", "join_group", "send_group", "RDM"] {
         let details = help(Some(old)).unwrap().remove(0).details.unwrap();
         assert!(details.contains(&format!("In the old spelling: {old} ")), "{details}");

@@ -87,6 +87,9 @@ pub(super) fn received(body: &event::ParcelReceived) -> String {
     }
     let place = path.as_deref().unwrap_or(name);
     let place = escape(place.strip_prefix("./").filter(|below| !below.is_empty()).unwrap_or(place));
+    if *kind == ParcelKind::Text && path.is_none() {
+        return format!("Received a text ({}).\n", self::size(*size));
+    }
     let (size, verified) = (self::size(*size), "every byte verified");
     match (kind, place.as_ref()) {
         (ParcelKind::Files, "." | "./") => format!("Received {}: {files} files, {size}, {verified}.\n", escape(name)),

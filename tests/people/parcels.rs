@@ -47,7 +47,7 @@ pub(super) fn receives(scene: &Scene, hub: &Hub, name: &str, code: &str, args: &
 }
 
 /// Somebody who receives, as people do: standard output is a pipe.
-fn reads(scene: &Scene, hub: &Hub, name: &str, code: &str, args: &[&str]) -> (i32, Vec<u8>, String) {
+pub(super) fn reads(scene: &Scene, hub: &Hub, name: &str, code: &str, args: &[&str]) -> (i32, Vec<u8>, String) {
     let place = scene.place(name);
     let mut all = vec!["receive", code, "--hub", &hub.address];
     all.extend(args);
@@ -117,6 +117,12 @@ fn files_and_folders_arrive_under_their_names_whatever_those_are() {
     assert_eq!(got.got("photos/empty"), b"");
     assert_eq!(got.got("notes.txt"), b"deep/er/notes.txt");
     assert_eq!(got.downloaded().len(), names.len());
+    // What arrives as nothing is told of.
+    fs::create_dir_all(sender.shared("photos/none/none")).unwrap();
+    let args = ["send", "--hub", &hub.address, "--until", "1s", "shared/photos"];
+    let told = command(&sender, &args).stdin(std::process::Stdio::null()).output().unwrap().stderr;
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains("left out photos/none/none/: an empty folder"), "{told}");
     // A name that would harm the receiver's terminal is not sent.
     fs::write(sender.shared("photos/\u{1b}[2J"), b"x").unwrap();
     let mut refused = sends(&scene, &hub, &["shared/photos"]);
@@ -170,6 +176,7 @@ fn a_stream_comes_out_byte_for_byte_and_a_text_as_it_was_typed() {
     let mut sender = sends(&scene, &hub, &["--text", said]);
     let (code, out, told) = reads(&scene, &hub, "receiver", &self::code(&mut sender), &[]);
     assert_eq!((code, String::from_utf8(out).unwrap()), (0, said.to_owned()), "{told}");
+    assert!(told.contains("Received a text (") && !told.contains("soup"), "{told}");
     assert_eq!(sender.exit(), 0);
 }
 
@@ -188,6 +195,15 @@ fn nothing_is_sent_for_nothing_and_what_is_no_code_is_refused_before_anything_is
     ] {
         let ended = scene.run(["receive", typed], "");
         assert!(ended.code == 2 && ended.stderr.contains(told), "{ended:?}");
+    }
+    for typed in ["8-crossover", "8-crossover-clockwork"] {
+        let ended = scene.run(["receive", typed, "--json"], "");
+        let event: Value = serde_json::from_str(ended.lines.last().unwrap()).unwrap();
+        assert!(ended.code == 2 && ended.stderr.is_empty(), "{ended:?}");
+        assert_eq!(
+            (&event["event"], &event["code"], &event["final"]),
+            (&json!("error"), &json!("bad-config"), &json!(true))
+        );
     }
     let ended = scene.run(["8-crossover-clockwork"], "");
     assert!(ended.code == 2 && ended.stderr.contains("`potluck receive 8-crossover-clockwork`"), "{ended:?}");

@@ -26,7 +26,7 @@ use crate::ui::human::{render, render_timed};
 use crate::ui::style::Style;
 pub(in crate::cli) use live::standard_output;
 pub(in crate::cli) use options::ClientArgs;
-pub(in crate::cli) use parcel::{Errand, ParcelArgs};
+pub(in crate::cli) use parcel::{Errand, ParcelArgs, parcel_id};
 
 /// What a subcommand decides about the run, besides the options.
 pub(in crate::cli) struct RunMode {

@@ -128,7 +128,7 @@ impl ParcelArgs {
         let face = Face::from(style())
             .dressed(|line, text| if matches!(line.event, Event::TransferFailed(_)) { AWAY.to_owned() } else { text });
         let renderer = Renderer::new(self.json, mode, face);
-        let line = RequestLine { id: Some(Id::Text(REQUEST_ID.into())), request };
+        let line = RequestLine { id: Some(parcel_id()), request };
         let feed = |input: tokio::sync::mpsc::Sender<UserInput>, _| {
             for step in [UserInput::Request(line), UserInput::End] {
                 // The queue has room for two; if the client has ended, it needs no more input.
@@ -140,6 +140,11 @@ impl ParcelArgs {
         }
         run(options, renderer, standard_output(bars.as_ref()), |_| (), feed)
     }
+}
+
+/// The `id` of the request of `send` and `receive`.
+pub(in crate::cli) fn parcel_id() -> Id {
+    Id::Text(REQUEST_ID.into())
 }
 
 fn everything(_: &EventLine) -> bool {

@@ -10,8 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use rustix::fs::AtFlags;
 
 use super::partial_file::{failed, hidden_name};
-use super::target::{enter, enter_if_there, open_downloads};
-use crate::protocol::{ContentHash, ErrorCode, Failure};
+use super::target::{enter, enter_if_there, missing_room, open_downloads};
+use crate::protocol::{ContentHash, Failure};
 
 /// The download folder.
 pub(in crate::io) struct Downloads {
@@ -114,14 +114,6 @@ pub(in crate::io) fn split(target: &str) -> (&str, &str) {
 
 fn parts(parents: &str) -> impl Iterator<Item = &str> {
     parents.split('/').filter(|p| !p.is_empty())
-}
-
-/// The failure if so many bytes more do not fit.
-pub(in crate::io) fn missing_room(missing: u64) -> Failure {
-    let mib = missing as f64 / f64::from(1 << 20);
-    let readable = if mib < 1.0 { String::new() } else { format!(" ({mib:.1} MiB)") };
-    let message = format!("There is no room on the disk: {missing} bytes are missing{readable}.");
-    Failure::new(ErrorCode::DiskFull, message)
 }
 
 /// The failure if there is not enough room.

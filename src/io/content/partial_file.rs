@@ -18,9 +18,8 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 
-use super::downloads::missing_room;
 use super::hash::Fingerprint;
-use super::target::{MAX_PART, Target, cut, unwritable};
+use super::target::{MAX_PART, Target, cut, missing_room, unwritable};
 use crate::protocol::cause;
 use crate::protocol::data::is_token;
 use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, Timestamp};

@@ -169,6 +169,14 @@ pub fn check_target(target: &str) -> Result<(), Failure> {
     Err(Failure::new(ErrorCode::BadName, format!("The file's name is not allowed: {wrong}.")))
 }
 
+/// The failure if so many bytes more do not fit.
+pub(in crate::io) fn missing_room(missing: u64) -> Failure {
+    let mib = missing as f64 / f64::from(1 << 20);
+    let readable = if mib < 1.0 { String::new() } else { format!(" ({mib:.1} MiB)") };
+    let message = format!("There is no room on the disk: {missing} bytes are missing{readable}.");
+    Failure::new(ErrorCode::DiskFull, message)
+}
+
 /// Opens the download folder; links on the way there are the user's own.
 pub(in crate::io) fn open_downloads(downloads: &Path) -> Result<OwnedFd, Failure> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;

@@ -1,5 +1,6 @@
 //! What this client offers: it finds the files that a request names, hashes them without following links, and watches them.
 
+mod empty;
 mod offering;
 mod parcel;
 mod ready;

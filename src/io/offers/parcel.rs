@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::empty::empty_folders;
 use super::offering::Offers;
 use super::walk::{FoundFile, find};
 use crate::io::content::hash::Hashed;
@@ -21,6 +22,9 @@ use crate::protocol::parcel::{name_of, stream_name};
 use crate::protocol::types::{SkipReason, Skipped};
 use crate::protocol::{Content, ErrorCode, Failure, cause};
 
+/// How many empty folders are told of for each folder that is named.
+const TOLD_EMPTY: usize = 10;
+
 /// The files of a parcel, hashed.
 #[derive(Debug)]
 pub struct Gathered {
@@ -30,6 +34,8 @@ pub struct Gathered {
     pub files: Vec<ParcelFile>,
     /// What was left out of the folders: links, and what is neither a file nor a folder.
     pub skipped: Vec<Skipped>,
+    /// The folders in it in which there is nothing, so that they do not arrive; a few of them if there are many.
+    pub empty: Vec<String>,
 }
 
 /// One file of a parcel.
@@ -97,7 +103,10 @@ impl Offers {
             }
         }
         let name = name_of(files.iter().map(|file| &*file.name));
-        Ok(Gathered { name, files, skipped })
+        // Of a file there is nothing to find.
+        let empty = |one: &Named| empty_folders(&one.dir.join(&one.here), &one.there, TOLD_EMPTY);
+        let empty = named.iter().flat_map(empty).collect();
+        Ok(Gathered { name, files, skipped, empty })
     }
 
     /// Hashes one file that is no part of what the user named.

@@ -30,6 +30,8 @@ pub struct ReadyParcel {
     pub(super) listing: Option<TemporaryDir>,
     /// What was left out of its folders.
     pub(super) skipped: Vec<Skipped>,
+    /// The folders in it that are empty, and so are not sent.
+    pub(super) empty: Vec<String>,
 }
 
 impl std::fmt::Debug for ReadyParcel {

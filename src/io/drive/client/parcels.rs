@@ -141,8 +141,8 @@ impl Parcels {
             Ok(ready) => *ready,
             Err(failure) => return vec![ParcelInput::Prepared(parcel, Err(failure))],
         };
-        let ReadyParcel { parcel: mut told, files, what, listing, skipped } = ready;
-        left_out(&skipped);
+        let ReadyParcel { parcel: mut told, files, what, listing, skipped, empty } = ready;
+        left_out(&skipped, &empty);
         sending._listing = listing;
         self.with.contents.put_parcel(parcel, files);
         (told.port, told.addresses) = place();
@@ -195,7 +195,7 @@ impl Parcels {
 
 /// Makes a parcel of hashed files; if there are many, or their names are long, with a listing of its own.
 fn ready(offers: &Offers, gathered: Gathered, stream: bool, cancel: &Cancel) -> Result<ReadyParcel, Failure> {
-    let Gathered { name, mut files, skipped } = gathered;
+    let Gathered { name, mut files, skipped, empty } = gathered;
     let contents: Vec<Content> = files.iter().map(ParcelFile::content).collect();
     let (count, size) =
         (contents.len() as u64, contents.iter().fold(0_u64, |sum, content| sum.saturating_add(content.size)));
@@ -216,7 +216,7 @@ fn ready(offers: &Offers, gathered: Gathered, stream: bool, cancel: &Cancel) -> 
     let kind = if stream { ParcelKind::Stream } else { ParcelKind::Files };
     let parcel = Parcel { kind, name, files: count, size, content, addresses: Vec::new(), port: 0 };
     let files = files.into_iter().map(|file| (file.content().hash, Arc::new(file.stored()))).collect();
-    Ok(ReadyParcel { parcel, files, what, listing, skipped })
+    Ok(ReadyParcel { parcel, files, what, listing, skipped, empty })
 }
 
 /// The hash of the names and contents, whenever they were last touched.
@@ -281,7 +281,10 @@ fn no_place(e: &io::Error) -> Failure {
 }
 
 /// Says on standard error what of a parcel's folders is not in it.
-fn left_out(skipped: &[Skipped]) {
+fn left_out(skipped: &[Skipped], empty: &[String]) {
+    for folder in empty {
+        let _ = writeln!(io::stderr(), "potluck: left out {}: an empty folder.", folder.escape_debug());
+    }
     for Skipped { file, reason } in skipped.iter().take(TOLD_LEFT_OUT) {
         let why = match reason {
             SkipReason::Link => "a link, and links are not followed",
