@@ -19,5 +19,5 @@ mod writer;
 pub(in crate::io) use downloads::{Downloads, no_room};
 pub(in crate::io) use incoming::Incoming;
 pub(in crate::io) use look::{Look, common_folder, look, path_of};
-pub(in crate::io) use target::check_target;
+pub(in crate::io) use target::{MAX_PART, check_target, cut};
 pub(in crate::io) use writer::Writer;

@@ -13,6 +13,7 @@ use crate::io::content::hash::Hashed;
 use crate::io::content::hash_cache::HashCache;
 use crate::io::content::hash_many::{Meter, Progress, TOGETHER, hash_some};
 use crate::io::content::stored_content::{Holds, Place, StoredContent};
+use crate::io::content::{MAX_PART, cut};
 use crate::io::os::cancel::Cancel;
 use crate::protocol::limits::PARCEL_FILES;
 use crate::protocol::line::pointer_at;
@@ -101,7 +102,7 @@ impl Offers {
             [] => String::new(),
             [only] if only.is_folder => format!("{}/", only.there),
             [only] => only.there.clone(),
-            [first, more @ ..] => format!("{} and {} more", first.there, more.len()),
+            [first, more @ ..] => name_several(&first.there, more.len()),
         };
         Ok(Gathered { name, files, skipped })
     }
@@ -124,6 +125,17 @@ fn name_stream(files: &mut [ParcelFile]) -> String {
         file.name = name.as_str().into();
     }
     name
+}
+
+/// Names a parcel of several paths by the first of them. It is no longer than a folder's name may be, as which it is
+/// fetched.
+fn name_several(first: &str, more: usize) -> String {
+    let whole = format!("{first} and {more} more");
+    if whole.len() <= MAX_PART {
+        return whole;
+    }
+    let rest = format!("… and {more} more");
+    format!("{}{rest}", cut(first, MAX_PART - rest.len()))
 }
 
 /// Where a path leads.
@@ -312,6 +324,16 @@ mod tests {
         assert_eq!(names(&several), ["pictures/.hidden/b", "pictures/a b.jpg", "talk.mp4", "é.txt"]);
         let stored = several.files.into_iter().next().unwrap().stored();
         assert_eq!(stored.path(), at("deep/photos/.hidden/b").canonicalize().unwrap());
+    }
+
+    #[test]
+    fn a_parcel_of_several_has_a_name_that_can_be_fetched() {
+        assert_eq!(name_several("a", 2), "a and 2 more");
+        assert_eq!(name_several(&"x".repeat(244), 1).len(), MAX_PART);
+        for long in ["x".repeat(255), "é".repeat(127)] {
+            let name = name_several(&long, 12);
+            assert!(name.ends_with("… and 12 more") && name.len() <= MAX_PART && name.len() > 250, "{name}");
+        }
     }
 
     #[test]

@@ -5,8 +5,12 @@ use std::net::SocketAddr;
 use crate::core::fetch::plan::unfit;
 use crate::core::fetch::{FetchPlan, PlannedFile, Source};
 use crate::protocol::code::Nameplate;
+use crate::protocol::name::check_file;
 use crate::protocol::parcel::Parcel;
 use crate::protocol::{Content, Failure, OnConflict, PublicKey};
+
+/// What a parcel of several files is called if its own name cannot be a folder's.
+const UNNAMED: &str = "parcel";
 
 /// Who has a parcel.
 pub(super) struct Sender {
@@ -54,7 +58,9 @@ pub(super) fn plan(
                 Ok(PlannedFile { file: name, target, hash, chunking, modified, sources: vec![0] })
             });
             let planned = planned.collect::<Result<Vec<_>, Failure>>()?;
-            let name = format!("{}/", parcel.name.trim_end_matches('/'));
+            // It is shown, and told to the sender, who serves no folder whose name cannot be.
+            let name = Some(parcel.name.trim_end_matches('/')).filter(|name| check_file(name).is_ok());
+            let name = format!("{}/", name.unwrap_or(UNNAMED));
             FetchPlan::of_folder(&name, planned, vec![source], on_conflict)
         }
     };
