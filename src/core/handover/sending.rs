@@ -172,7 +172,7 @@ impl Sending {
     ) {
         // A hub that gives one number twice ends both.
         if self.talks.contains_key(&conversation) {
-            self.hung_up(now, conversation, secrets);
+            self.hung_up(now, conversation, false, secrets);
             return self.hang_up(conversation, false);
         }
         let Some(share) = share else { return self.returned(conversation, key) };
@@ -275,13 +275,22 @@ impl Sending {
         self.out.push_back(SendingStep::Delivered { key, receiver, left });
     }
 
-    /// The other side of a conversation has ended it, or is gone.
-    pub fn hung_up(&mut self, now: Time, conversation: u64, secrets: &mut Secrets) {
+    /// The other side of a conversation has ended it, or is `gone`.
+    pub fn hung_up(&mut self, now: Time, conversation: u64, gone: bool, secrets: &mut Secrets) {
         let Some(talk) = self.talks.remove(&conversation) else { return };
-        if let Stage::Confirming(..) = talk.stage {
-            self.guessed(false);
+        match talk.stage {
+            Stage::Confirming(..) => self.guessed(false),
+            Stage::Returning | Stage::Open(_) => self.left(talk.key, gone),
+            Stage::Waiting(..) => {}
         }
         self.answer_next(now, secrets);
+    }
+
+    /// Somebody who was right is not here any more. Once nobody new may have it, it ends with the last of them.
+    fn left(&mut self, key: PublicKey, gone: bool) {
+        if self.closed.is_none() && self.admitted.get(&key).is_some_and(|admitted| !admitted.has_all) {
+            self.out.push_back(SendingStep::Left { key, gone });
+        }
     }
 
     /// The hub has forgotten everything: all conversations are over.

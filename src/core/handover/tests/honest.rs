@@ -73,6 +73,7 @@ fn who_was_killed_comes_back_without_another_exchange() {
     let ticket = receiver.ticket().unwrap();
     sender.gone(1);
     assert_eq!(sender.sending.admitted(), [RECEIVER]);
+    assert_eq!(sender.left, [(RECEIVER, true)]);
     for conversation in 2..5 {
         let mut back = Receiver::new(Time(0), RECEIVER, &code, Some(ticket.clone()));
         assert_eq!(back.knock(), Some(None), "without a share");

@@ -189,7 +189,8 @@ impl Send {
         if prepared.until.is_some_and(|(until, _)| until <= now) && !prepared.is_over {
             prepared.is_over = true;
             let message = "Nobody has taken it in the time for which the code was good.";
-            prepared.sending.close(Failure::new(ErrorCode::NotTaken, message));
+            let hint = "Send it again, for another code; it is good for as long as it runs, without --until.";
+            prepared.sending.close(Failure::new(ErrorCode::NotTaken, message).hint(hint));
         }
         if let Some(failure) = prepared.ask_for_number(hands, transfer) {
             return Some(End::Failed(failure));
@@ -303,6 +304,10 @@ impl Send {
                     let delivered = event::ParcelDelivered { transfer, key, left };
                     hands.cx.tell_for(hands.now, id.clone(), false, delivered);
                 }
+                SendingStep::Left { key, gone } => {
+                    let left = event::ParcelLeft { transfer, key, gone };
+                    hands.cx.tell_for(hands.now, id.clone(), false, left);
+                }
                 SendingStep::HangUp { conversation, guessed } => hands.hang_up(conversation, guessed),
             }
         }
@@ -352,6 +357,7 @@ impl Send {
     pub(super) fn untaken(&self) -> Failure {
         let name = self.prepared().map_or("the parcel", |prepared| &prepared.about.name);
         Failure::new(ErrorCode::NotTaken, format!("Nobody has taken {name}, and you have left."))
+            .hint("Send it again when they are there, for another code.")
     }
 }
 
