@@ -27,10 +27,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::builder::StyledStr;
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::io::drive::stdout::{StandardOutput, loss};
-use crate::protocol::{ErrorCode, Failure, cause};
+use crate::protocol::{Code, ErrorCode, Failure, cause};
 use crate::ui::escape::escape;
 use crate::ui::style::Style;
 use recording::complain;
@@ -134,7 +135,18 @@ fn in_words(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let Some(mistake) = cause::of_arguments(error) else { return text };
     let usage = text.lines().find(|line| line.starts_with("Usage: ")).map(|usage| format!("\n\n{usage}"));
+    if let (ErrorKind::InvalidSubcommand, Some(receive)) = (error.kind(), receiving()) {
+        return format!("error: {mistake}\n  hint: It looks like a code. `{receive}` fetches what is sent under it.\n");
+    }
     format!("error: {mistake}{}\n  hint: `{} --help` explains it.\n", usage.unwrap_or_default(), called())
+}
+
+/// The command that was probably meant by a code in place of a command.
+fn receiving() -> Option<String> {
+    let words: Vec<_> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let code = words.join(" ");
+    let typed = code.rsplit_once('/').map_or(code.as_str(), |(_, code)| code);
+    Code::is_meant_by(typed).then(|| format!("potluck receive {code}"))
 }
 
 /// The subcommand as far as it exists: `potluck user add`.

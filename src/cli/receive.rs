@@ -13,6 +13,7 @@ use super::client::{Errand, ParcelArgs};
 use super::fail;
 use super::nearby::{find, is_for_this_network};
 use super::size::rate;
+use crate::core::session::PassesOn;
 use crate::io::drive::client::Who;
 use crate::io::drive::spool::Passage;
 use crate::io::drive::stdout::{StandardOutput, loss};
@@ -37,7 +38,7 @@ const BUFFER: usize = 256 << 10;
 pub struct Receive {
     #[allow(rustdoc::broken_intra_doc_links, reason = "clap prints it: these are optional parts")]
     /// The code, in capitals or not, with spaces or dashes; before it the hub, if this machine does not know it.
-    #[arg(value_name = "[HOST[:PORT]/]CODE", required = true, num_args = 1..=4)]
+    #[arg(value_name = "[HOST[:PORT]/]CODE", required = true, num_args = 1..=6)]
     code: Vec<String>,
     /// Where to put it: a file's name, a folder, or `-` for standard output.
     #[arg(long, short, value_name = "FILE|DIR|-")]
@@ -60,8 +61,8 @@ struct Destination {
     downloads: PathBuf,
     /// The name there.
     to: Option<String>,
-    /// Whether it is passed on to standard output, and where it is kept until then.
-    passage: Option<Passage>,
+    /// What of it is passed on to standard output, and the private place where that is kept until then.
+    passage: Option<(PassesOn, Passage)>,
 }
 
 impl Receive {
@@ -72,6 +73,7 @@ impl Receive {
 
     fn receive(self) -> Result<ExitCode, Failure> {
         let (host, code) = parsed(&self.code)?;
+        code.check_of_parcel()?;
         let Destination { downloads, to, passage } = self.destination()?;
         let (hub, passing) = self.hub(host, &code)?;
         let on_conflict = Some(self.on_conflict);
@@ -85,12 +87,13 @@ impl Receive {
         });
         // Then standard output is for what is received, and for nothing else.
         let aside = !self.client.json && (passage.is_some() || !io::stdout().is_terminal());
-        let rates = (None, self.down);
-        let errand = Errand { hub, who: Who::Guest, passing, request, downloads, rates, aside, heard, retold: None };
+        let (rates, who, retold) = ((None, self.down), Who::Guest, None);
+        let passed_on = passage.as_ref().map(|(what, passage)| (*what, passage.path()));
+        let errand = Errand { hub, who, passing, request, downloads, passed_on, rates, aside, heard, retold };
         let ended = self.client.run(errand)?;
         let received = received.lock().unwrap_or_else(PoisonError::into_inner).take();
         match received {
-            Some(received) if aside => pass_on(&received, passage.is_some()).map(|()| ended),
+            Some(received) if aside => pass_on(&received, passage.as_ref().map(|(what, _)| *what)).map(|()| ended),
             _ => Ok(ended),
         }
     }
@@ -100,7 +103,9 @@ impl Receive {
         if let Some(hub) = host {
             return Ok((hub, false));
         }
-        if is_for_this_network(code) {
+        // What is said in this command counts; what the environment says of every command does not know of this sender.
+        let named = self.client.hub.as_ref().filter(|hub| from_environment().as_ref() != Some(*hub));
+        if named.is_none() && is_for_this_network(code) {
             return Ok((find(code, self.client.transport, self.client.timeout)?, true));
         }
         if let Some(hub) = &self.client.hub {
@@ -116,7 +121,10 @@ impl Receive {
 
     fn destination(&self) -> Result<Destination, Failure> {
         let Some(output) = &self.output else {
-            return usable(self.downloads.clone(), None);
+            let destination = usable(self.downloads.clone(), None)?;
+            let to_terminal = self.client.json || io::stdout().is_terminal();
+            let passage = (!to_terminal).then(Passage::open).transpose()?;
+            return Ok(Destination { passage: passage.map(|passage| (PassesOn::Streams, passage)), ..destination });
         };
         if output.as_os_str() == OsStr::new(STDOUT) {
             if self.client.json {
@@ -127,7 +135,7 @@ impl Receive {
                 .hint("Leave out --json, or name a file by --output."));
             }
             let passage = Passage::open()?;
-            return Ok(Destination { downloads: passage.path(), to: None, passage: Some(passage) });
+            return Ok(Destination { downloads: passage.path(), to: None, passage: Some((PassesOn::All, passage)) });
         }
         let text =
             output.to_str().ok_or_else(|| Failure::new(ErrorCode::BadConfig, "The name in --output is not UTF-8."))?;
@@ -141,6 +149,11 @@ impl Receive {
     }
 }
 
+/// The hub that is named for all commands.
+fn from_environment() -> Option<JoinLink> {
+    std::env::var("POTLUCK_HUB").ok()?.parse().ok()
+}
+
 fn usable(downloads: PathBuf, to: Option<String>) -> Result<Destination, Failure> {
     check_target(&downloads).map_err(|failure| {
         Failure::new(ErrorCode::BadConfig, failure.message).hint("Name another folder by --downloads or --output.")
@@ -150,6 +163,7 @@ fn usable(downloads: PathBuf, to: Option<String>) -> Result<Destination, Failure
 
 /// The hub and the code, as they were typed: in one word or in several.
 fn parsed(words: &[String]) -> Result<(Option<JoinLink>, Code), Failure> {
+    let words = unpasted(words);
     let typed = words.join("-");
     let (host, code) = match typed.rsplit_once('/') {
         Some((host, code)) => (Some(host), code),
@@ -169,24 +183,30 @@ fn parsed(words: &[String]) -> Result<(Option<JoinLink>, Code), Failure> {
     Ok((host.map(link).transpose()?, code))
 }
 
-/// Writes what was received to standard output: a text as it is, and a stream, or whatever it is if that was asked for.
-fn pass_on(received: &event::ParcelReceived, asked: bool) -> Result<(), Failure> {
+/// The words without the command before them, which the sender's line has, too.
+fn unpasted(words: &[String]) -> Vec<String> {
+    let all: Vec<_> = words.iter().flat_map(|word| word.split_whitespace()).map(str::to_owned).collect();
+    match all.as_slice() {
+        [potluck, receive, code @ ..] if potluck == "potluck" && receive == "receive" => code.to_vec(),
+        [receive, code @ ..] if receive == "receive" => code.to_vec(),
+        _ => all,
+    }
+}
+
+/// Writes what was received to standard output: a text as it is, and of files what is only passed on. That is in a private
+/// place, and whatever was kept is left alone.
+fn pass_on(received: &event::ParcelReceived, passed_on: Option<PassesOn>) -> Result<(), Failure> {
     let event::ParcelReceived { kind, path, text, .. } = received;
     let mut out = StandardOutput;
     if let Some(text) = text {
         return out.write_all(text.as_bytes()).or_else(|e| lost(&e));
     }
     let Some(path) = path.as_deref().map(Path::new) else { return Ok(()) };
-    if *kind != ParcelKind::Stream && !asked {
-        return Ok(());
+    match passed_on.unwrap_or_default() {
+        PassesOn::Streams if *kind == ParcelKind::Stream => copy(path, &mut out),
+        PassesOn::All => copy(path, &mut out),
+        PassesOn::Nothing | PassesOn::Streams => Ok(()),
     }
-    if path.is_dir() {
-        return Err(Failure::new(ErrorCode::BadConfig, "These are several files, which standard output cannot take.")
-            .hint("Ask for them again; receive them without `--output -`."));
-    }
-    copy(path, &mut out)?;
-    let _ = std::fs::remove_file(path);
-    Ok(())
 }
 
 fn copy(path: &Path, out: &mut impl Write) -> Result<(), Failure> {
@@ -228,6 +248,8 @@ mod tests {
             &["8 Crossover CLOCKWORK"],
             &["8", "crossover", "clockwork"],
             &["8", "crossover-clockwork"],
+            &["potluck receive 8-crossover-clockwork"],
+            &["potluck", "receive", "8-crossover-clockwork"],
         ] {
             assert_eq!(read(words), Ok((None, code.clone())), "{words:?}");
         }

@@ -13,6 +13,7 @@ use super::size::rate;
 use crate::io::drive::client::Who;
 use crate::io::drive::spool::Spooled;
 use crate::protocol::limits::CODE_ADMITTED;
+use crate::protocol::when::span_or_seconds;
 use crate::protocol::{ErrorCode, Event, EventLine, Failure, JoinLink, Request, request};
 
 /// Standard input, as a path.
@@ -39,8 +40,8 @@ pub struct Send {
     /// So many may have it, from 1 to 64, each with the same code.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=CODE_ADMITTED as u64))]
     times: Option<u64>,
-    /// For how long the code is good, such as 2h [default: as long as this runs].
-    #[arg(long, value_name = "SPAN")]
+    /// For how long the code is good, such as 2h; a number alone is in seconds [default: as long as this runs].
+    #[arg(long, value_name = "SPAN", value_parser = is_span)]
     until: Option<String>,
     /// Send in this network, without a hub, even if one was joined before.
     #[arg(long)]
@@ -94,7 +95,8 @@ impl Send {
 
     fn errand(&self, hub: JoinLink, who: Who, request: Request) -> Errand {
         let (downloads, rates, heard) = (PathBuf::from("."), (self.up, None), Box::new(|_: &EventLine| ()));
-        Errand { hub, who, passing: false, request, downloads, rates, aside: false, heard, retold: None }
+        let (aside, passed_on, retold) = (false, None, None);
+        Errand { hub, who, passing: false, request, downloads, passed_on, rates, aside, heard, retold }
     }
 
     fn request(&self, spooled: Option<&Spooled>) -> Result<Request, Failure> {
@@ -135,6 +137,12 @@ impl Send {
         }
         Ok(Some(spooled))
     }
+}
+
+/// Whether it is a span at all; how long it may be is the session's matter.
+fn is_span(text: &str) -> Result<String, String> {
+    let said = || "write a number with s, m, h or d, such as 10m or 2h".to_owned();
+    span_or_seconds(text).map(|_| text.to_owned()).ok_or_else(said)
 }
 
 /// A hub in this process is reached by others where this machine is, and not over loopback.

@@ -42,7 +42,7 @@ pub struct Serve {
     #[arg(long, short, default_value_t = DEFAULT_PORT)]
     port: u16,
     /// The address to listen on. Only this machine can join unless you name another, such as 0.0.0.0.
-    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_parser = address)]
     listen: IpAddr,
     /// The hosts in the join link, with commas between them; all are tried at once [default: the address, or, if it is
     /// 0.0.0.0 or ::, the name and the addresses of this machine].
@@ -362,4 +362,15 @@ fn stop_at_signals(mailbox: Mailbox) -> Result<Signals, Failure> {
 fn unusable(failure: Failure) -> Failure {
     let way = failure.hint.unwrap_or("Name another folder with --files.".into());
     Failure::new(ErrorCode::BadConfig, failure.message).hint(way)
+}
+
+/// The address of `--listen`, which is without a port.
+fn address(text: &str) -> Result<IpAddr, String> {
+    let with_port = || match text.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() && !host.is_empty() => {
+            format!("the port has an option of its own, --port {port}")
+        }
+        Some(_) | None => "it is not an IP address, such as 127.0.0.1 or ::1".to_owned(),
+    };
+    text.parse().map_err(|_| with_port())
 }

@@ -20,6 +20,10 @@ pub const MAX_NAMEPLATE: u32 = 999_999;
 /// other hub gives them to a parcel, so that they say to look for the sender in this network.
 pub const OWN_NAMEPLATES: std::ops::RangeInclusive<Nameplate> = 1_000..=9_999;
 
+/// A hub that stays gives to parcels the multiples of this, and to the invites of members the other even numbers; the
+/// keeper's invites have odd ones. So no number is that of a parcel and of an invite.
+pub const PARCEL_NAMEPLATES: Nameplate = 4;
+
 /// The longest text that is read as a code, in bytes.
 const MAX_TEXT: usize = 128;
 
@@ -74,6 +78,35 @@ impl From<BadCode> for Failure {
 }
 
 impl Code {
+    /// Checks that it can be the code of a parcel: at the wrong command, it would be spent for nothing.
+    ///
+    /// # Errors
+    /// `bad-code`, with the command that takes it.
+    pub fn check_of_parcel(&self) -> Result<(), Failure> {
+        if !self.is_of_invite() {
+            return Ok(());
+        }
+        let message = format!("{}-… is the code of an invite, not of a parcel. Nothing was sent.", self.nameplate);
+        Err(Failure::new(ErrorCode::BadCode, message).hint("`potluck join HOST CODE` takes it."))
+    }
+
+    /// Checks that it can be the code of an invite.
+    ///
+    /// # Errors
+    /// `bad-code`, with the command that takes it.
+    pub fn check_of_invite(&self) -> Result<(), Failure> {
+        if self.is_of_invite() {
+            return Ok(());
+        }
+        let message = format!("{}-… is the code of a parcel, not of an invite. Nothing was sent.", self.nameplate);
+        Err(Failure::new(ErrorCode::BadCode, message).hint("`potluck receive HOST/CODE` takes it."))
+    }
+
+    fn is_of_invite(&self) -> bool {
+        let is_drawn = OWN_NAMEPLATES.contains(&self.nameplate) && self.nameplate.is_multiple_of(2);
+        !is_drawn && !self.nameplate.is_multiple_of(PARCEL_NAMEPLATES)
+    }
+
     /// The code with this number, whose words follow from random bits. The number must be from 1 to
     /// [`MAX_NAMEPLATE`].
     pub fn new(nameplate: Nameplate, random: u16) -> Self {
@@ -161,6 +194,21 @@ mod tests {
     fn bad(text: &str) -> String {
         let bad = text.parse::<Code>().unwrap_err();
         format!("{bad}: {}", bad.hint())
+    }
+
+    #[test]
+    fn the_number_says_what_a_code_is_for() {
+        let code = |number| Code::new(number, 0);
+        for number in [1, 2, 7, 10, 998, 999, 1_001, 9_999, 10_002, 999_999] {
+            assert!(code(number).check_of_invite().is_ok(), "{number}");
+            let told = code(number).check_of_parcel().unwrap_err().to_string();
+            assert!(told.contains("code of an invite"), "{told}");
+        }
+        for number in [4, 8, 996, 1_000, 1_002, 4_712, 9_998, 10_000] {
+            assert!(code(number).check_of_parcel().is_ok(), "{number}");
+            let told = code(number).check_of_invite().unwrap_err().to_string();
+            assert!(told.contains("code of a parcel"), "{told}");
+        }
     }
 
     #[test]

@@ -311,6 +311,11 @@ fn refusal(error: &clap::Error, words: &[String]) -> Failure {
         return failure.hint(format!("A name with spaces stands in quotes: `{line}`"));
     }
     match words.first().and_then(|name| command(name)) {
+        // Outside of `join`, `send` is for files.
+        Some(command) if words.first().is_some_and(|name| name == "send") => {
+            let usage = whole_usage(command);
+            failure.hint(format!("Usage: {usage}; `parcel-send PATH…` sends files to whoever is told a code."))
+        }
         Some(command) => failure.hint(format!("Usage: {}", whole_usage(command))),
         None => failure,
     }

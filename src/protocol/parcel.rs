@@ -5,13 +5,59 @@
 //! [`core::exchange`](crate::core). What the receiver then fetches goes straight between the two, as all files do, and
 //! is verified against the hashes that were sealed.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::name::MAX_PART;
 use super::wire::Octets;
-use super::{Code, Content, PublicKey, Timestamp};
+use super::{Code, Content, ContentHash, PublicKey, Timestamp};
+
+/// What a parcel with a text is called.
+pub const TEXT_NAME: &str = "text";
+
+/// What the name of a stream begins with. Its hash follows, so that two do not have the same.
+const STREAM: &str = "stream-";
+/// How many digits of the hash.
+const STREAM_DIGITS: usize = 8;
+
+/// The name of a stream, which has none of its own.
+pub fn stream_name(hash: &ContentHash) -> String {
+    let hash = hash.to_string();
+    format!("{STREAM}{}", hash.get(..STREAM_DIGITS).unwrap_or(&hash))
+}
+
+/// What a parcel with these files is called: by its file; by its folder, with `/`; or by the first and how many more.
+/// Sender and receiver both come to it, so a parcel cannot be called otherwise than what is written.
+pub fn name_of<'a>(files: impl IntoIterator<Item = &'a str>) -> String {
+    let (mut tops, mut folder) = (Vec::new(), false);
+    for file in files {
+        let (top, is_folder) = file.split_once('/').map_or((file, false), |(top, _)| (top, true));
+        if tops.last() != Some(&top) {
+            tops.push(top);
+        }
+        folder |= is_folder;
+    }
+    let Some(first) = tops.first().copied() else { return String::new() };
+    let all: BTreeSet<&str> = tops.into_iter().collect();
+    match (all.len(), folder) {
+        (1, false) => first.to_owned(),
+        (1, true) => format!("{first}/"),
+        (several, _) => name_several(first, several - 1),
+    }
+}
+
+/// It is no longer than a folder's name may be, as which it is fetched.
+fn name_several(first: &str, more: usize) -> String {
+    let whole = format!("{first} and {more} more");
+    if whole.len() <= MAX_PART {
+        return whole;
+    }
+    let rest = format!("… and {more} more");
+    format!("{}{rest}", &first[..first.floor_char_boundary(MAX_PART - rest.len())])
+}
 
 /// What a parcel is to its receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,7 +65,7 @@ use super::{Code, Content, PublicKey, Timestamp};
 pub enum ParcelKind {
     /// Files and folders, under their names.
     Files,
-    /// What came from the sender's standard input: one file without a name of its own.
+    /// What came from the sender's standard input: one file without a name of its own ([`stream_name`]).
     Stream,
     /// A text, to be shown.
     Text,
@@ -39,7 +85,7 @@ pub struct FromSender {
 pub struct Parcel {
     /// What it is.
     pub kind: ParcelKind,
-    /// Its name: that of its file or folder; with several, that of the first and how many more.
+    /// Its name, which follows from its files ([`name_of`]); of a text, [`TEXT_NAME`].
     pub name: String,
     /// How many files are in it.
     pub files: u64,
@@ -132,4 +178,18 @@ pub struct SentTo {
 pub enum FromReceiver {
     /// It has everything, on disk; of a text: it was shown.
     Received,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parcel_of_several_has_a_name_that_can_be_fetched() {
+        assert_eq!(name_of(["a", "b/c", "d"]), "a and 2 more");
+        for long in ["x".repeat(255), "é".repeat(127)] {
+            let name = name_of([long.as_str(), "y", "z"]);
+            assert!(name.ends_with("… and 2 more") && name.len() <= MAX_PART && name.len() > 250, "{name}");
+        }
+    }
 }

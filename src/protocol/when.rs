@@ -53,6 +53,14 @@ pub fn short_span(text: &str) -> Option<Duration> {
     span.try_into().ok()
 }
 
+/// A span of time as [`span`] reads it; a number alone is in seconds.
+pub fn span_or_seconds(text: &str) -> Option<Duration> {
+    match text.parse() {
+        Ok(seconds) if is_plain(text) => Some(Duration::from_secs(seconds)),
+        Ok(_) | Err(_) => span(text),
+    }
+}
+
 /// A span of time such as `30d` or `1h30m`, with days of 24 hours besides the units of [`short_span`].
 pub fn span(text: &str) -> Option<Duration> {
     let span: Span = is_plain(text).then(|| text.parse().ok())??;

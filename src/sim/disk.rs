@@ -174,22 +174,16 @@ impl Disk {
     }
 
     /// Finds files and folders from where the program was started, each under the last part of its name.
-    pub(super) fn gather(&self, paths: &[String]) -> Result<(String, Vec<Content>), Failure> {
-        let (mut files, mut names) = (Vec::new(), Vec::new());
+    pub(super) fn gather(&self, paths: &[String]) -> Result<Vec<Content>, Failure> {
+        let mut files = Vec::new();
         for (place, path) in paths.iter().enumerate() {
             let bare = path.trim_end_matches('/');
             let found = self.at_home(bare).map_err(|failure| failure.at(pointer_at(&format!("/paths/{place}"))))?;
             let name = bare.rsplit('/').next().unwrap_or(bare);
-            names.push(if found.len() == 1 && *found[0].file == *bare { name.to_owned() } else { format!("{name}/") });
             let renamed = |file: &str| format!("{name}{}", file.strip_prefix(bare).unwrap_or(file));
             files.extend(found.into_iter().map(|file| Content { file: renamed(&file.file).into(), ..file }));
         }
-        let name = match names.as_slice() {
-            [] => String::new(),
-            [only] => only.clone(),
-            [first, more @ ..] => format!("{} and {} more", first.trim_end_matches('/'), more.len()),
-        };
-        Ok((name, files))
+        Ok(files)
     }
 
     /// A file, or all files of a folder, in the folder in which the program was started.

@@ -28,7 +28,9 @@ use std::time::Duration;
 use crate::core::hub::{Access, Hub, HubConfig, HubKeys, Inviters, LoginPolicy, MeetingConfig};
 use crate::core::link::LinkConfig;
 use crate::core::secrets::Secrets;
-use crate::core::session::{Chance, DownloadConfig, Entry, FilesChanged, Session, SessionConfig, SessionTimeouts};
+use crate::core::session::{
+    Chance, DownloadConfig, Entry, FilesChanged, PassesOn, Session, SessionConfig, SessionTimeouts,
+};
 use crate::core::time::{Rng, Time};
 use crate::protocol::event::Settings;
 use crate::protocol::limits::{HubLimits, MAX_TRANSFERS, PUSH_PATIENCE};
@@ -268,7 +270,12 @@ impl Sim {
             patience: SessionTimeouts { give_up: Duration::from_secs(60), timeout: None, pushes: Some(PUSH_PATIENCE) },
             linger: options.linger,
             fail_fast: options.fail_fast,
-            downloads: DownloadConfig { on_conflict: OnConflict::Fail, max_transfers, accept_from: options.accepts() },
+            downloads: DownloadConfig {
+                on_conflict: OnConflict::Fail,
+                max_transfers,
+                accept_from: options.accepts(),
+                passes_on: PassesOn::Nothing,
+            },
             settings,
             epoch: EPOCH,
             chance: Chance { seed, secrets },

@@ -9,7 +9,7 @@ use super::{EPOCH, Happening, Sim};
 use crate::core::fetch::FetchPlan;
 use crate::core::session::ParcelOutput;
 use crate::protocol::limits::PARCEL_INLINE;
-use crate::protocol::parcel::{Listing, Parcel, ParcelContent, ParcelKind, Ticket};
+use crate::protocol::parcel::{Listing, Parcel, ParcelContent, ParcelKind, Ticket, name_of, stream_name};
 use crate::protocol::{Code, Content, ContentHash, ErrorCode, Failure, PublicKey, to_json};
 
 /// The parcels of a client.
@@ -65,7 +65,11 @@ impl Parcels {
     }
 
     /// Puts files into a parcel.
-    fn pack(&mut self, parcel: u64, name: String, files: Vec<Content>, stream: bool) -> Parcel {
+    fn pack(&mut self, parcel: u64, mut files: Vec<Content>, stream: bool) -> Parcel {
+        if stream {
+            files.iter_mut().for_each(|file| file.file = stream_name(&file.hash).into());
+        }
+        let name = name_of(files.iter().map(|file| &*file.file));
         let kind = if stream { ParcelKind::Stream } else { ParcelKind::Files };
         let (count, size) = (files.len() as u64, files.iter().map(|file| file.size).sum());
         let mut hashes: BTreeSet<ContentHash> = files.iter().map(|file| file.hash).collect();
@@ -104,7 +108,7 @@ impl Sim {
     fn prepare_parcel(&mut self, client: usize, parcel: u64, paths: &[String], stream: bool) {
         let disk = &mut self.actors[client].disk;
         let gathered = disk.gather(paths);
-        let prepared = gathered.map(|(name, files)| disk.parcels.pack(parcel, name, files, stream));
+        let prepared = gathered.map(|files| disk.parcels.pack(parcel, files, stream));
         self.later(self.now + TASK, Happening::Local(client, Done::ParcelPrepared(parcel, prepared.map(Box::new))));
     }
 

@@ -111,6 +111,9 @@ impl Bars {
         } else if let Event::OfferProgress(body) = &line.event {
             moved = true;
             self.hashing = (body.bytes < body.size).then(|| (line.id.clone(), body.clone()));
+        } else if let Event::ParcelReady(_) = &line.event {
+            // Its code is told once everything is hashed; the request ends much later.
+            self.hashing = self.hashing.take().filter(|(id, _)| *id != line.id);
         } else if let Event::Gap(_) | Event::Bye(_) = &line.event {
             // The end of a transfer may be among the lost events, so the bars start again from nothing.
             self.running.clear();

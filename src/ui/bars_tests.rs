@@ -173,3 +173,13 @@ fn names_are_escaped() {
     assert!(!shown.trim_end().contains(|c: char| c.is_control() || c == '\u{202e}'), "{shown:?}");
     assert!(escape(hostile).starts_with(shown.split_whitespace().nth(2).unwrap().split("...").next().unwrap()));
 }
+
+#[test]
+fn the_bar_of_hashing_ends_when_a_parcel_has_its_code() {
+    let bars = SharedBars::new(Style::Plain, Glyphs::Ascii);
+    hear(&bars, r#"{"event":"offer-progress","id":7,"files":0,"total_files":1,"bytes":85,"size":100}"#);
+    assert!(picture(&bars, 80).contains("hashing"));
+    let ready = r#"{"event":"parcel-ready","id":7,"transfer":1,"code":"8-crossover-clockwork","hub":"h:1","kind":"files","name":"a","files":1,"size":100,"times":1}"#;
+    assert!(hear(&bars, ready), "drawn at once");
+    assert_eq!(picture(&bars, 80), "");
+}

@@ -86,6 +86,7 @@ pub fn is_for_guests(event: &Event) -> bool {
         event,
         Event::CodeRefused(_)
             | Event::KnockAnswered(_)
+            | Event::Admitted(_)
             | Event::KnockRefused(_)
             | Event::Said(_)
             | Event::HungUp(_)

@@ -243,6 +243,7 @@ fn fetch_run(seed: u64) {
         on_conflict: OnConflict::Fail,
         share: rng.chance(80),
         by_key: false,
+        apart: false,
     };
     let found =
         (0..rng.below(20)).map(|_| if rng.chance(80) { Ok(Found::Missing) } else { Err(ErrorCode::Exists.into()) });

@@ -18,5 +18,6 @@ mod near;
 mod pairs;
 mod routers;
 mod running;
+mod sending;
 mod talking;
 mod words;

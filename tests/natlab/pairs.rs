@@ -2,6 +2,7 @@
 
 use crate::best::{Pair, best, pairs};
 use crate::lab::in_lab;
+use crate::sending::hand_over;
 use crate::support::at_once;
 use crate::words::{SLOW, is_found, play};
 
@@ -18,9 +19,11 @@ fn behind(test: impl Fn() + Copy + Sync, kind: &'static str) {
                 let mut erin = lab.client("b", &hub, "erin", &SLOW);
                 if found(pair.a, pair.b) {
                     play(&mut dora, &mut erin, best(pair.a, pair.b), pair.is_sure());
+                    hand_over(lab, &hub, "b", "a", best(pair.a, pair.b));
                 }
                 if found(pair.b, pair.a) {
                     play(&mut erin, &mut dora, best(pair.b, pair.a), pair.is_sure());
+                    hand_over(lab, &hub, "a", "b", best(pair.b, pair.a));
                 }
                 dora.quit();
                 erin.quit();

@@ -13,6 +13,7 @@ mod kills;
 mod limits;
 mod messages;
 mod parcels;
+mod parcels_troubled;
 mod presence;
 mod restarts;
 mod revocation;

@@ -124,12 +124,14 @@ impl ClientArgs {
     /// `bad-config` if they are no code, or the address has a code or an invite as well.
     pub(in crate::cli) fn take_code(&mut self, words: &[String]) -> Result<(), Failure> {
         if words.is_empty() {
-            return Ok(());
+            return self.hub.code.as_ref().map_or(Ok(()), Code::check_of_invite);
         }
         if self.hub.code.is_some() || self.hub.invite.is_some() || self.invite_file.is_some() {
             return Err(bad("There is a code, and another code or invite.").hint("Leave one of them out."));
         }
-        self.hub.code = Some(words.join("-").parse::<Code>()?);
+        let code = words.join("-").parse::<Code>()?;
+        code.check_of_invite()?;
+        self.hub.code = Some(code);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::super::duration::seconds;
 use super::{Face, Renderer, Retold, RunMode, Shows, bars, run, standard_output, style};
+use crate::core::session::PassesOn;
 use crate::io::drive::client::{ClientOptions, Ports, UserInput, Who};
 use crate::io::state::home::Home;
 use crate::protocol::{
@@ -66,6 +67,8 @@ pub(in crate::cli) struct Errand {
     pub(in crate::cli) request: Request,
     /// Where files go.
     pub(in crate::cli) downloads: PathBuf,
+    /// What is only passed on, and where it is kept until then.
+    pub(in crate::cli) passed_on: Option<(PassesOn, PathBuf)>,
     /// The limits for sending and for fetching, in bytes a second.
     pub(in crate::cli) rates: (Option<u64>, Option<u64>),
     /// Whether text goes to standard error, because standard output is for what is received.
@@ -87,6 +90,9 @@ impl ParcelArgs {
         options.who = errand.who.clone();
         (options.hub_key, options.passing, options.transport) = (self.hub_key, errand.passing, self.transport);
         options.folders.downloads.clone_from(&errand.downloads);
+        if let Some((what, folder)) = &errand.passed_on {
+            (options.transfers.passes_on, options.folders.apart) = (*what, Some(folder.clone()));
+        }
         options.ports = Ports { files: self.port, link: 0, everywhere: errand.passing };
         (options.transfers.up, options.transfers.down) = errand.rates;
         (options.follow, options.inbox, options.fail_fast) = (Follows::NOTHING, false, true);

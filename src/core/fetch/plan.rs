@@ -26,6 +26,8 @@ pub struct FetchPlan {
     pub share: bool,
     /// Whether its sources are known by their keys alone: what they are called here is no name that has a key.
     pub by_key: bool,
+    /// Whether it goes to the client's private place for what is only passed on, and not to the download folder.
+    pub apart: bool,
 }
 
 /// One file of a plan.
@@ -64,7 +66,8 @@ impl FetchPlan {
         let (file, target) = (name.to_owned(), name.to_owned());
         let file = PlannedFile { file, target, hash, chunking, modified: None, sources: Vec::new() };
         let (name, files, on_conflict) = (name.to_owned(), vec![file], OnConflict::Fail);
-        Self { name, hash, files, sources, from: None, chunks: None, on_conflict, share: true, by_key: false }
+        let (share, by_key, apart) = (true, false, false);
+        Self { name, hash, files, sources, from: None, chunks: None, on_conflict, share, by_key, apart }
     }
 
     /// A content that these people have, the preferred first.
@@ -97,6 +100,7 @@ impl FetchPlan {
             on_conflict,
             share: true,
             by_key: false,
+            apart: false,
         }
     }
 

@@ -55,6 +55,7 @@ impl Rig {
             on_conflict: OnConflict::Fail,
             share: true,
             by_key: false,
+            apart: false,
         })
     }
 

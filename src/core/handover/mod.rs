@@ -34,7 +34,7 @@ mod steps;
 
 use std::time::Duration;
 
-pub use checking::{check_files, check_parcel};
+pub use checking::{check_files, check_not_hidden, check_parcel};
 pub use receiving::Receiving;
 pub use sending::Sending;
 pub use steps::{ReceivingStep, SendingStep};

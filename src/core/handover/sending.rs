@@ -1,8 +1,11 @@
 //! The sender of a parcel: whom it answers, whom it admits, and when its code is over.
 
 mod keeping;
+mod returns;
 
 use std::collections::{BTreeMap, VecDeque};
+
+use returns::Returns;
 
 use super::{CONFIRM_TIME, SendingStep};
 use crate::core::exchange::{Binding, Channel, Life, Maker, Over, Resumption, ReturnNonce, Unready};
@@ -64,6 +67,7 @@ struct Admitted {
     receiver: u64,
     resumption: Resumption,
     has_all: bool,
+    returns: Returns,
 }
 
 impl Sending {
@@ -175,7 +179,7 @@ impl Sending {
             self.hung_up(now, conversation, false, secrets);
             return self.hang_up(conversation, false);
         }
-        let Some(share) = share else { return self.returned(conversation, key) };
+        let Some(share) = share else { return self.returned(now, conversation, key) };
         let waiting = self.talks.values().filter(|talk| matches!(talk.stage, Stage::Waiting(..))).count();
         if self.is_closed() || waiting >= WAITING {
             return self.hang_up(conversation, false);
@@ -185,8 +189,9 @@ impl Sending {
     }
 
     /// Somebody comes back who was right before. If they are still here, that was their connection before.
-    fn returned(&mut self, conversation: u64, key: PublicKey) {
-        let Some(admitted) = self.admitted.get(&key).filter(|admitted| !admitted.has_all) else {
+    fn returned(&mut self, now: Time, conversation: u64, key: PublicKey) {
+        let admitted = self.admitted.get_mut(&key).filter(|admitted| !admitted.has_all);
+        let Some((admitted, told)) = admitted.and_then(|it| it.returns.count(now).map(|told| (it, told))) else {
             return self.hang_up(conversation, false);
         };
         let receiver = admitted.receiver;
@@ -197,7 +202,7 @@ impl Sending {
             self.hang_up(number, false);
         }
         self.talks.insert(conversation, Talk { key, stage: Stage::Returning });
-        self.out.push_back(SendingStep::Admit { conversation, key, receiver, again: true });
+        self.out.push_back(SendingStep::Admit { conversation, key, receiver, again: true, told });
     }
 
     /// The other side of a conversation says something.
@@ -236,7 +241,12 @@ impl Sending {
         self.life.confirmed();
         self.changed = true;
         let receiver = self.life.right();
-        let admitted = Admitted { receiver, resumption: channel.resumption().clone(), has_all: false };
+        let admitted = Admitted {
+            receiver,
+            resumption: channel.resumption().clone(),
+            has_all: false,
+            returns: Returns::default(),
+        };
         // One key may be right twice. What it did not fetch the first time, it fetches now.
         let receiver = match self.admitted.get_mut(&key) {
             Some(known) => {
@@ -247,7 +257,7 @@ impl Sending {
         };
         self.out.push_back(SendingStep::Say(conversation, confirmation.to_vec()));
         self.out.push_back(SendingStep::Say(conversation, channel.seal(&self.word)));
-        self.out.push_back(SendingStep::Admit { conversation, key, receiver, again: false });
+        self.out.push_back(SendingStep::Admit { conversation, key, receiver, again: false, told: true });
         self.talks.insert(conversation, Talk { key, stage: Stage::Open(Box::new(channel)) });
     }
 

@@ -20,6 +20,8 @@ pub enum SendingStep {
         receiver: u64,
         /// Whether they come back.
         again: bool,
+        /// Whether its user is told: of one who comes back again and again, once a minute.
+        told: bool,
     },
     /// A receiver has everything.
     Delivered {

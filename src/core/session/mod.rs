@@ -71,7 +71,8 @@ pub use replica::Replica;
 use timers::Timer;
 use transfers::Transfers;
 pub use words::{
-    AcceptFrom, Chance, DownloadConfig, Entry, Input, Output, ParcelInput, ParcelOutput, SessionConfig, SessionTimeouts,
+    AcceptFrom, Chance, DownloadConfig, Entry, Input, Output, ParcelInput, ParcelOutput, PassesOn, SessionConfig,
+    SessionTimeouts,
 };
 
 /// The client's machine. See the [module](self).

@@ -380,7 +380,7 @@ fn check_entry(entry: &Entry, asked: &Request) -> Result<(), Failure> {
     );
     let is_allowed = match entry {
         Entry::Named { .. } => true,
-        Entry::Member => is_of_everybody || matches!(asked, Request::ParcelSend(_)),
+        Entry::Member | Entry::Keeper => is_of_everybody || matches!(asked, Request::ParcelSend(_)),
         Entry::Guest => is_of_everybody,
     };
     if is_allowed {

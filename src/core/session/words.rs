@@ -52,6 +52,20 @@ pub struct DownloadConfig {
     pub max_transfers: usize,
     /// Whose pushes are accepted without asking.
     pub accept_from: AcceptFrom,
+    /// What of parcels is only passed on.
+    pub passes_on: PassesOn,
+}
+
+/// What of the parcels that are received is passed on to the program's standard output, and not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PassesOn {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Streams.
+    Streams,
+    /// Everything, so that there must be one file at most.
+    All,
 }
 
 /// How a session is at the hub.
@@ -66,6 +80,8 @@ pub enum Entry {
     },
     /// Without a name, in no roster: a member of the hub, for parcels.
     Member,
+    /// The same, at a hub that the program is itself, for one sender.
+    Keeper,
     /// Without a name, and no member of the hub: to receive a parcel, and nothing else.
     Guest,
 }
@@ -117,7 +133,7 @@ impl SessionConfig {
     pub fn name(&self) -> Option<&str> {
         match &self.entry {
             Entry::Named { name, .. } => Some(name),
-            Entry::Member | Entry::Guest => None,
+            Entry::Member | Entry::Keeper | Entry::Guest => None,
         }
     }
 
@@ -125,7 +141,7 @@ impl SessionConfig {
     pub fn password(&self) -> Option<&Password> {
         match &self.entry {
             Entry::Named { password, .. } => password.as_ref(),
-            Entry::Member | Entry::Guest => None,
+            Entry::Member | Entry::Keeper | Entry::Guest => None,
         }
     }
 }

@@ -116,9 +116,16 @@ fn parts(parents: &str) -> impl Iterator<Item = &str> {
     parents.split('/').filter(|p| !p.is_empty())
 }
 
+/// The failure if so many bytes more do not fit.
+pub(in crate::io) fn missing_room(missing: u64) -> Failure {
+    let mib = missing as f64 / f64::from(1 << 20);
+    let readable = if mib < 1.0 { String::new() } else { format!(" ({mib:.1} MiB)") };
+    let message = format!("There is no room on the disk: {missing} bytes are missing{readable}.");
+    Failure::new(ErrorCode::DiskFull, message)
+}
+
 /// The failure if there is not enough room.
 pub(in crate::io) fn no_room(needed: u64, free: u64) -> Option<Failure> {
     let missing = needed.checked_sub(free).filter(|missing| *missing > 0)?;
-    let message = format!("There is no room on the disk: {missing} bytes are missing.");
-    Some(Failure::new(ErrorCode::DiskFull, message))
+    Some(missing_room(missing))
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 
+use super::downloads::missing_room;
 use super::hash::Fingerprint;
 use super::target::{MAX_PART, Target, cut, unwritable};
 use crate::protocol::cause;
@@ -169,11 +170,7 @@ impl PartialFile {
         match reserved {
             Ok(()) => Ok(()),
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.file.set_len(length).map_err(|e| failed(&e)),
-            Err(Errno::NOSPC | Errno::DQUOT) => {
-                let missing = length.saturating_sub(free);
-                let message = format!("There is no room on the disk: {missing} bytes are missing.");
-                Err(Failure::new(ErrorCode::DiskFull, message))
-            }
+            Err(Errno::NOSPC | Errno::DQUOT) => Err(missing_room(length.saturating_sub(free))),
             Err(e) => Err(failed(&e.into())),
         }
     }

@@ -13,18 +13,13 @@ use crate::io::content::hash::Hashed;
 use crate::io::content::hash_cache::HashCache;
 use crate::io::content::hash_many::{Meter, Progress, TOGETHER, hash_some};
 use crate::io::content::stored_content::{Holds, Place, StoredContent};
-use crate::io::content::{MAX_PART, cut};
 use crate::io::os::cancel::Cancel;
 use crate::protocol::limits::PARCEL_FILES;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::check_file;
+use crate::protocol::parcel::{name_of, stream_name};
 use crate::protocol::types::{SkipReason, Skipped};
 use crate::protocol::{Content, ErrorCode, Failure, cause};
-
-/// What the name of a stream begins with, which has none of its own. Its hash follows, so that two do not have the same.
-const STREAM: &str = "stream-";
-/// How many digits of the hash.
-const STREAM_DIGITS: usize = 8;
 
 /// The files of a parcel, hashed.
 #[derive(Debug)]
@@ -73,7 +68,6 @@ struct Named {
     here: String,
     /// Its name at the receiver.
     there: String,
-    is_folder: bool,
 }
 
 impl Offers {
@@ -97,13 +91,12 @@ impl Offers {
         no_two_alike(paths, &named)?;
         let (found, skipped) = find_all(&named, cancel)?;
         let mut files = hash_all(&named, found, self.cache(), progress, cancel)?;
-        let name = match named.as_slice() {
-            [_] if stream => name_stream(&mut files),
-            [] => String::new(),
-            [only] if only.is_folder => format!("{}/", only.there),
-            [only] => only.there.clone(),
-            [first, more @ ..] => name_several(&first.there, more.len()),
-        };
+        if stream {
+            for file in &mut files {
+                file.name = stream_name(&file.hashed.hash).into();
+            }
+        }
+        let name = name_of(files.iter().map(|file| &*file.name));
         Ok(Gathered { name, files, skipped })
     }
 
@@ -115,27 +108,6 @@ impl Offers {
         let (_, path, hashed) = self.hash_one(Some(dir), file, cancel)?;
         Ok(ParcelFile { name: name.into(), path, hashed })
     }
-}
-
-/// Gives the file of a stream its name.
-fn name_stream(files: &mut [ParcelFile]) -> String {
-    let hash = files.first().map(|file| file.hashed.hash.to_string()).unwrap_or_default();
-    let name = format!("{STREAM}{}", &hash[..hash.len().min(STREAM_DIGITS)]);
-    for file in files {
-        file.name = name.as_str().into();
-    }
-    name
-}
-
-/// Names a parcel of several paths by the first of them. It is no longer than a folder's name may be, as which it is
-/// fetched.
-fn name_several(first: &str, more: usize) -> String {
-    let whole = format!("{first} and {more} more");
-    if whole.len() <= MAX_PART {
-        return whole;
-    }
-    let rest = format!("… and {more} more");
-    format!("{}{rest}", cut(first, MAX_PART - rest.len()))
 }
 
 /// Where a path leads.
@@ -163,15 +135,16 @@ fn locate(given: &str) -> Result<Named, Failure> {
         Failure::new(ErrorCode::BadName, format!("{given} has a name that others cannot take: {}.", failure.message))
             .hint("Give it another name, or send it with `potluck send - < FILE`.")
     })?;
-    Ok(Named { dir: dir.to_owned(), here, there, is_folder: is_folder(given, &meta)? })
+    check_usable(given, &meta)?;
+    Ok(Named { dir: dir.to_owned(), here, there })
 }
 
-fn is_folder(given: &str, meta: &Metadata) -> Result<bool, Failure> {
+fn check_usable(given: &str, meta: &Metadata) -> Result<(), Failure> {
     if !meta.is_dir() && !meta.is_file() {
         return Err(Failure::new(ErrorCode::NotAFile, format!("{given} is neither a file nor a folder."))
             .hint("What comes out of a pipe or a device can be sent with `potluck send -`."));
     }
-    Ok(meta.is_dir())
+    Ok(())
 }
 
 /// Everything arrives in one folder, under the last part of its name.
@@ -324,16 +297,6 @@ mod tests {
         assert_eq!(names(&several), ["pictures/.hidden/b", "pictures/a b.jpg", "talk.mp4", "é.txt"]);
         let stored = several.files.into_iter().next().unwrap().stored();
         assert_eq!(stored.path(), at("deep/photos/.hidden/b").canonicalize().unwrap());
-    }
-
-    #[test]
-    fn a_parcel_of_several_has_a_name_that_can_be_fetched() {
-        assert_eq!(name_several("a", 2), "a and 2 more");
-        assert_eq!(name_several(&"x".repeat(244), 1).len(), MAX_PART);
-        for long in ["x".repeat(255), "é".repeat(127)] {
-            let name = name_several(&long, 12);
-            assert!(name.ends_with("… and 12 more") && name.len() <= MAX_PART && name.len() > 250, "{name}");
-        }
     }
 
     #[test]

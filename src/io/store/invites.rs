@@ -185,7 +185,7 @@ pub(super) fn find_code(
 /// The number for a new code of the hub's keeper, if one is left. Numbers are used once: whoever mistypes an old code must not void a new one.
 fn next_nameplate(database: &Connection) -> rusqlite::Result<Option<Nameplate>> {
     let last: Nameplate = meta(database, LAST_NAMEPLATE)?.and_then(|last| last.parse().ok()).unwrap_or(0);
-    // A hub that runs gives even numbers, so that the two never give the same.
+    // A hub that runs gives even numbers, to members' invites and to parcels, so that the two never give the same.
     Ok(Some(last + 1 + last % 2).filter(|next| *next <= MAX_NAMEPLATE))
 }
 

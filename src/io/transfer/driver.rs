@@ -110,15 +110,17 @@ impl<'a> Driver<'a> {
         Self { plan, fetcher, downloads, streamed, small, started, stop, state, changed, disk }
     }
 
-    /// Writes a small file under its final name, and from then on serves it to others. `file` is its index in the plan.
+    /// Writes a small file under its final name, and from then on serves it to others if the plan shares. `file` is its index in the plan.
     ///
     /// # Errors
     /// Why the file could not be written.
     pub(super) fn write_file(&self, writer: &mut NumberedWriter<'a>, file: u32, bytes: &[u8]) -> Result<(), Failure> {
         let planned = self.plan.files.get(file as usize).ok_or(ErrorCode::Internal)?;
         let (name, fingerprint) = writer.writer.write(&planned.target, bytes, planned.modified)?;
-        let path = path_of(self.fetcher.folder, &planned.target, &name);
-        self.fetcher.store.keep(&planned.file, path, came_whole(planned.hash.0, bytes.len(), fingerprint));
+        if self.plan.share {
+            let path = path_of(self.fetcher.folder, &planned.target, &name);
+            self.fetcher.store.keep(&planned.file, path, came_whole(planned.hash.0, bytes.len(), fingerprint));
+        }
         Ok(())
     }
 

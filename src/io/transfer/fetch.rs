@@ -64,7 +64,7 @@ pub fn fetch(
     Ok(Fetched { path: got.path.into(), complete: got.complete, from: got.from })
 }
 
-/// What is in place already of a folder; it can be served from now on.
+/// What is in place already of a folder; it can be served from now on, if the plan shares.
 fn find(
     plan: &FetchPlan,
     fetcher: &Fetcher<'_>,
@@ -76,7 +76,9 @@ fn find(
         Ok(match looked? {
             Look::There(path, hashed) => {
                 let chunking = hashed.chunking;
-                fetcher.store.keep(&file.file, path, hashed);
+                if plan.share {
+                    fetcher.store.keep(&file.file, path, hashed);
+                }
                 Found::Here(chunking)
             }
             Look::Missing => Found::Missing,

@@ -79,7 +79,8 @@ bodies! {
     ParcelFound {
         /// What it is.
         kind: ParcelKind,
-        /// Its name, as the sender calls it.
+        /// Its name: that of its file or folder, or of the first and how many more. Of a listed parcel it is checked once the
+        /// list is here.
         name: String,
         /// How many files are in it.
         files: u64,
@@ -92,7 +93,7 @@ bodies! {
     ParcelReceived {
         /// What it is.
         kind: ParcelKind,
-        /// Its name, as the sender calls it.
+        /// Its name: that of its file or folder, or of the first and how many more.
         name: String,
         /// How many files were in it.
         files: u64,

@@ -24,7 +24,7 @@ requests! {
         #[schemars(range(min = 1, max = 64))]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         times: Option<u64>,
-        /// For how long the code is good, such as 2h; as long as this program runs, if nothing is said.
+        /// For how long the code is good, such as 2h; a number alone is in seconds. As long as this program runs, if nothing is said.
         #[arg(long, value_name = "SPAN")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<String>,

@@ -124,6 +124,7 @@ impl Fetching {
             on_conflict: OnConflict::Fail,
             share: true,
             by_key: false,
+            apart: false,
         };
         let start = Start { seed, cores, trial: TRIAL, limited: false, found: Vec::new(), path: String::new() };
         Self {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Admitted, Sending};
+use super::{Admitted, Returns, Sending};
 use crate::core::exchange::{Life, Over, Resumption};
 use crate::core::secrets::Secrets;
 use crate::protocol::parcel::{SentCode, SentTo};
@@ -15,7 +15,8 @@ impl Sending {
         let mut known = BTreeMap::new();
         for SentTo { key, receiver, resumption, has_all } in admitted {
             let resumption = Resumption::recalled(&resumption.0).ok()?;
-            known.insert(*key, Admitted { receiver: *receiver, resumption, has_all: *has_all });
+            let returns = Returns::default();
+            known.insert(*key, Admitted { receiver: *receiver, resumption, has_all: *has_all, returns });
         }
         let received = known.values().filter(|admitted| admitted.has_all).count() as u64;
         let life = Life::recalled(Some(*times), *right, *answered);

@@ -211,3 +211,27 @@ fn a_sender_that_was_killed_goes_on_with_those_who_were_right() {
     carry(&mut sender, &mut other, 3);
     assert!(sender.sending.is_received_by_all() && !sender.is_killed(), "it is over");
 }
+
+#[test]
+fn whoever_comes_back_again_and_again_is_told_once_a_minute_and_hung_up_on() {
+    let mut sender = Sender::new(1);
+    let mut receiver = Receiver::new(Time(0), RECEIVER, &sender.code.clone(), None);
+    knock(&mut sender, &mut receiver, RECEIVER, 1);
+    let mut told = 0;
+    for conversation in 2..1_000 {
+        sender.sending.knocked(sender.now, conversation, RECEIVER, None, &mut sender.secrets);
+        while let Some(step) = sender.sending.poll() {
+            told += usize::from(matches!(step, SendingStep::Admit { told: true, .. }));
+            sender.admitted.extend(match step {
+                SendingStep::Admit { conversation, key, receiver, again, .. } => {
+                    Some((conversation, key, receiver, again))
+                }
+                _ => None,
+            });
+        }
+    }
+    assert_eq!((told, sender.admitted.len()), (1, 9), "the first time, and eight more");
+    sender.pass(61);
+    sender.knocked(1_000, RECEIVER, None);
+    assert_eq!(sender.admitted.len(), 10);
+}

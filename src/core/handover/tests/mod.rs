@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use super::*;
 use crate::core::secrets::Secrets;
 use crate::core::time::Time;
-use crate::protocol::parcel::{FromSender, Parcel, ParcelContent, ParcelKind, SentCode, Ticket};
+use crate::protocol::parcel::{FromSender, Parcel, ParcelContent, ParcelKind, SentCode, Ticket, name_of, stream_name};
 use crate::protocol::{Code, Content, ContentHash, ErrorCode, PublicKey};
 
 const SENDER: PublicKey = PublicKey([1; 32]);
@@ -74,7 +74,7 @@ impl Sender {
         while let Some(step) = self.sending.poll() {
             match step {
                 SendingStep::Say(conversation, message) => self.said.push_back((conversation, message)),
-                SendingStep::Admit { conversation, key, receiver, again } => {
+                SendingStep::Admit { conversation, key, receiver, again, .. } => {
                     self.admitted.push((conversation, key, receiver, again));
                 }
                 SendingStep::Delivered { key, left, .. } => self.delivered.push((key, left)),
@@ -225,7 +225,8 @@ fn file(name: &str, size: u64) -> Content {
 fn of_files(files: &[Content]) -> Parcel {
     let size = files.iter().fold(0u64, |sum, file| sum.wrapping_add(file.size));
     let (count, content) = (files.len() as u64, ParcelContent::Files(files.to_vec()));
-    Parcel { kind: ParcelKind::Files, name: "songs".into(), files: count, size, content, ..parcel() }
+    let name = name_of(files.iter().map(|file| &*file.file));
+    Parcel { kind: ParcelKind::Files, name, files: count, size, content, ..parcel() }
 }
 
 #[test]
@@ -252,4 +253,54 @@ fn what_a_sender_says_of_its_files_is_checked() {
     assert_eq!(lie(|parcel| parcel.content = ParcelContent::Text("x".repeat(17 << 10))), broke);
     assert_eq!(lie(|parcel| parcel.content = ParcelContent::Listed(file("list", 1 << 40))), broke);
     assert_eq!(bad(&[file("a", u64::MAX), file("b", 2)]), broke, "more than there can be");
+}
+
+#[test]
+fn a_parcel_is_called_by_what_is_written() {
+    let broke = Err(ErrorCode::PeerBroke);
+    let called = |name: &str, files: &[Content]| {
+        check_parcel(&Parcel { name: name.into(), ..of_files(files) }).map_err(|failure| failure.code)
+    };
+    let (keys, talk) = (file(".ssh/authorized_keys", 3), file("talk.mp4", 5));
+    for (name, files) in [
+        ("talk.mp4", vec![talk.clone()]),
+        ("slides/", vec![file("slides/.notes", 1), file("slides/a", 2)]),
+        ("talk.mp4 and 1 more", vec![talk.clone(), file("slides/a", 2), file("slides/b", 2)]),
+        (".ssh/", vec![keys.clone()]),
+    ] {
+        assert_eq!(called(name, &files), Ok(()), "{name}");
+        for other in ["talk.mp3", "../../etc/passwd", "slides", ".ssh", "talk.mp4 and 2 more"] {
+            assert_eq!(called(other, &files), broke, "{other} for {name}");
+        }
+    }
+    let listed = |name: &str| {
+        let content = ParcelContent::Listed(file("listing", 900));
+        check_parcel(&Parcel { name: name.into(), files: 70, content, ..of_files(&[]) }).map_err(|failure| failure.code)
+    };
+    assert_eq!((listed("slides/"), listed("a and 69 more")), (Ok(()), Ok(())));
+    assert_eq!([listed("../../etc/passwd"), listed("/"), listed("a\u{1b}[2J")], [broke; 3]);
+    let code = Code::new(NAMEPLATE, 0);
+    let hidden = |files: &[Content]| check_not_hidden(&code, files).map_err(|failure| failure.code);
+    assert_eq!(hidden(&[talk.clone(), keys]), Err(ErrorCode::BadName));
+    assert_eq!(hidden(&[talk, file("slides/.notes", 1)]), Ok(()));
+}
+
+#[test]
+fn what_a_parcel_is_must_fit_what_is_in_it() {
+    let broke = Err(ErrorCode::PeerBroke);
+    let kind = |kind, parcel: Parcel| check_parcel(&Parcel { kind, ..parcel }).map_err(|failure| failure.code);
+    let one = file("talk.mp4", 5);
+    let stream = file(&stream_name(&one.hash), 5);
+    assert_eq!(kind(ParcelKind::Stream, of_files(std::slice::from_ref(&stream))), Ok(()));
+    assert_eq!(kind(ParcelKind::Stream, of_files(&[one])), broke, "a name of the sender's choice");
+    assert_eq!(kind(ParcelKind::Stream, of_files(&[stream.clone(), file("b", 1)])), broke);
+    assert_eq!(kind(ParcelKind::Text, of_files(&[stream.clone()])), broke);
+    assert_eq!((kind(ParcelKind::Files, parcel()), kind(ParcelKind::Stream, parcel())), (broke, broke));
+    let listed = Parcel { content: ParcelContent::Listed(file("listing", 900)), ..of_files(&[stream]) };
+    assert_eq!((kind(ParcelKind::Stream, listed.clone()), kind(ParcelKind::Text, listed)), (broke, broke));
+    for other in
+        [Parcel { name: "soup".into(), ..parcel() }, Parcel { files: 1, ..parcel() }, Parcel { size: 9, ..parcel() }]
+    {
+        assert_eq!(kind(ParcelKind::Text, other), broke);
+    }
 }

@@ -12,7 +12,7 @@ use crate::core::hub::config::Inviters;
 use crate::core::hub::cx::Cx;
 use crate::core::hub::journal::queries::PendingQuery;
 use crate::core::hub::sessions::registered::Registered;
-use crate::protocol::code::{Code, MAX_NAMEPLATE, Nameplate};
+use crate::protocol::code::{Code, MAX_NAMEPLATE, Nameplate, OWN_NAMEPLATES, PARCEL_NAMEPLATES};
 use crate::protocol::invite::{CodeRecord, InviteDigest, InviteInfo, InviteRecord, invite_secret};
 use crate::protocol::limits::{INVITE_SPAN, INVITE_TIMES, INVITES};
 use crate::protocol::line::pointer_at;
@@ -108,9 +108,13 @@ impl Codes {
         Ok(())
     }
 
-    /// A new code. A running hub gives even numbers, and the keeper's command odd ones, so that they never give the same.
+    /// A new code. Its number is even, and none of a parcel; the keeper's command gives odd ones, so that they never give the
+    /// same.
     fn next_code(&mut self) -> Result<Code, Failure> {
-        let next: Nameplate = (self.last_nameplate / 2 + 1) * 2;
+        let after: Nameplate = self.last_nameplate + 1;
+        let next = after + (PARCEL_NAMEPLATES + 2 - after % PARCEL_NAMEPLATES) % PARCEL_NAMEPLATES;
+        // Those in between say to look in the network.
+        let next = if OWN_NAMEPLATES.contains(&next) { OWN_NAMEPLATES.end() + 3 } else { next };
         if next > MAX_NAMEPLATE {
             return Err(Failure::new(ErrorCode::TooMany, "This hub has no more numbers for codes."));
         }

@@ -1,7 +1,7 @@
 //! The numbers of codes: who has opened which, and which is given next.
 //!
-//! A hub that stays gives the lowest even number that is free, so that codes are short; the keeper's codes for invites
-//! have odd ones. A hub that is there for one sender draws its numbers at random ([`OWN_NAMEPLATES`]), so that two such hubs
+//! A hub that stays gives the lowest multiple of [`PARCEL_NAMEPLATES`] that is free, so that codes are short and are no
+//! codes of invites. A hub that is there for one sender draws its numbers at random ([`OWN_NAMEPLATES`]), so that two such hubs
 //! in one network hardly ever have the same. A number that was given back rests for a while: whoever types an old code late
 //! does not spoil a new one.
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::core::Rng;
 use crate::core::hub::PeerId;
 use crate::core::time::Time;
-use crate::protocol::code::{MAX_NAMEPLATE, Nameplate, OWN_NAMEPLATES};
+use crate::protocol::code::{MAX_NAMEPLATE, Nameplate, OWN_NAMEPLATES, PARCEL_NAMEPLATES};
 use crate::protocol::limits::CODES_OPEN;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
@@ -79,7 +79,8 @@ impl Numbers {
         (number, drawn): (Nameplate, bool),
     ) -> Result<Option<PeerId>, Failure> {
         self.wake(now);
-        let given = number.is_multiple_of(2) && number <= MAX_NAMEPLATE && OWN_NAMEPLATES.contains(&number) == drawn;
+        let step = if drawn { 2 } else { PARCEL_NAMEPLATES };
+        let given = number.is_multiple_of(step) && number <= MAX_NAMEPLATE && OWN_NAMEPLATES.contains(&number) == drawn;
         let holder = self.open.get(&number).map(|open| (open.id, open.key));
         let former = self.resting.get(&number).map(|(key, _)| *key);
         let theirs = holder.map(|(_, key)| key).or(former).is_none_or(|owner| owner == key);
@@ -148,8 +149,9 @@ impl Numbers {
 
     /// The lowest number that is free, but none of those that say where to look.
     fn lowest(&self) -> Option<Nameplate> {
-        let below = (2..*OWN_NAMEPLATES.start()).step_by(2);
-        let above = (*OWN_NAMEPLATES.end() + 1..=MAX_NAMEPLATE).step_by(2);
+        let step = PARCEL_NAMEPLATES as usize;
+        let below = (PARCEL_NAMEPLATES..*OWN_NAMEPLATES.start()).step_by(step);
+        let above = (*OWN_NAMEPLATES.end() + 1..=MAX_NAMEPLATE).step_by(step);
         below.chain(above).take(CODES_OPEN + RESTING + 1).find(|number| self.is_free(*number))
     }
 
@@ -181,17 +183,17 @@ mod tests {
     const BENS: PublicKey = PublicKey([2; 32]);
 
     #[test]
-    fn the_lowest_even_number_is_given_and_one_that_was_given_back_rests() {
+    fn the_lowest_number_is_given_and_one_that_was_given_back_rests() {
         let mut numbers = Numbers::new(1);
         let mut open = |now| numbers.open(Time(now), 1, ANNAS, false).unwrap();
-        assert_eq!([open(0), open(0), open(0)], [2, 4, 6]);
-        numbers.close(Time(0), 4);
-        assert_eq!(numbers.open(Time(599_999_999), 2, BENS, false).unwrap(), 8);
-        assert_eq!(numbers.open(Time(600_000_000), 2, BENS, false).unwrap(), 4);
-        assert_eq!((numbers.of(1), numbers.of(2), numbers.len()), (vec![2, 6], vec![4, 8], 4));
-        // After 998 comes none that says to look in this network.
+        assert_eq!([open(0), open(0), open(0)], [4, 8, 12]);
+        numbers.close(Time(0), 8);
+        assert_eq!(numbers.open(Time(599_999_999), 2, BENS, false).unwrap(), 16);
+        assert_eq!(numbers.open(Time(600_000_000), 2, BENS, false).unwrap(), 8);
+        assert_eq!((numbers.of(1), numbers.of(2), numbers.len()), (vec![4, 12], vec![8, 16], 4));
+        // After 996 comes none that says to look in this network.
         let last = (0..600).map(|_| numbers.open(Time(600_000_000), 3, BENS, false).unwrap()).collect::<Vec<_>>();
-        assert!(last.contains(&998) && last.contains(&10_000) && !last.iter().any(|n| OWN_NAMEPLATES.contains(n)));
+        assert!(last.contains(&996) && last.contains(&10_000) && !last.iter().any(|n| OWN_NAMEPLATES.contains(n)));
         // Whoever opens and gives back all the time keeps few from others.
         (0..10_000).for_each(|_| {
             let number = numbers.open(Time(600_000_000), 4, BENS, false).unwrap();
@@ -214,7 +216,7 @@ mod tests {
         assert_eq!(again(&mut numbers, 3, ANNAS, 8), Ok(Some(1)));
         numbers.close(Time(0), 8);
         assert_eq!((again(&mut numbers, 2, BENS, 8), again(&mut numbers, 4, ANNAS, 8)), (void, Ok(None)));
-        for none in [0, 7, 1_000, 9_998, MAX_NAMEPLATE + 1] {
+        for none in [0, 7, 10, 1_000, 9_998, MAX_NAMEPLATE + 1] {
             assert_eq!(again(&mut numbers, 1, ANNAS, none), void, "{none}");
         }
         assert_eq!(numbers.open_again(Time(0), 5, BENS, (4_712, true)).ok(), Some(None));

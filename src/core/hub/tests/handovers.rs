@@ -135,13 +135,13 @@ impl Rig {
 fn a_parcel_goes_to_a_guest_from_the_number_to_the_end() {
     let mut rig = parcel_hub();
     assert_eq!(rig.open(1, ""), Ok(2));
-    let talk = rig.knock(2, 2).unwrap();
+    let talk = rig.knock(2, 4).unwrap();
     let knocked = told(&rig, 1, |event| match event {
         Event::Knocked(knocked) => Some(knocked.clone()),
         _ => None,
     });
     let [knocked] = &knocked[..] else { panic!("{knocked:?}") };
-    assert_eq!((knocked.conversation, knocked.nameplate, knocked.key), (talk, 2, PublicKey([2; 32])));
+    assert_eq!((knocked.conversation, knocked.nameplate, knocked.key), (talk, 4, PublicKey([2; 32])));
     assert_eq!(knocked.share.as_ref().unwrap().0[..2], [0x41, 0xaa]);
     let answered = told(&rig, 2, |event| match event {
         Event::KnockAnswered(answered) => Some((answered.ask, answered.key)),
@@ -212,7 +212,7 @@ fn members_hand_over_parcels_too_whoever_blocks_whom_and_the_sender_may_ask_for_
     rig.ask(1, r#"{"id":5,"request":"block","name":"ben"}"#);
     rig.commit();
     assert_eq!(rig.open(3, ""), Ok(2));
-    let talk = rig.knock(2, 2).unwrap();
+    let talk = rig.knock(2, 4).unwrap();
     rig.admit_to(3, talk);
     let (met, other) = (rig.meets(2, 1).unwrap(), rig.meets(3, 2).unwrap());
     assert_eq!((met.name.as_str(), other.name.as_str()), ("anna", "ben"));
@@ -224,8 +224,8 @@ fn members_hand_over_parcels_too_whoever_blocks_whom_and_the_sender_may_ask_for_
     rig.ask(2, &format!(r#"{{"meet":"{}","ask":2,"purpose":"private"}}"#, PublicKey([1; 32])));
     assert_eq!(asked(&rig, 3).len() + asked(&rig, 1).len(), 1, "that one is hidden");
     // Sending to oneself between two programs is a try-out; within one it is a mistake.
-    assert_eq!(rig.knock(3, 2), Err("yourself"));
-    let talk = rig.knock(1, 2).unwrap();
+    assert_eq!(rig.knock(3, 4), Err("yourself"));
+    let talk = rig.knock(1, 4).unwrap();
     rig.admit_to(3, talk);
     assert_eq!(rig.meets(1, 1).unwrap().name, "anna");
 }
@@ -235,7 +235,7 @@ fn what_is_relayed_for_a_guest_is_counted_to_its_sender() {
     let mut rig = parcel_hub();
     rig.open(1, "").unwrap();
     for guest in [2, 3] {
-        let talk = rig.knock(guest, 2).unwrap();
+        let talk = rig.knock(guest, 4).unwrap();
         rig.admit_to(1, talk);
         assert_eq!(rig.meets(guest, 1).unwrap().no_relay, None);
     }
@@ -276,8 +276,8 @@ fn after_a_restart_of_the_hub_number_and_receivers_are_known_again() {
     let mut rig = Rig::new(config());
     (1..=2).for_each(|n| rig.hello(n.into(), n));
     assert_eq!(
-        (rig.open(1, ""), rig.open(2, r#","nameplate":2"#), rig.open(2, r#","nameplate":7"#)),
-        (Ok(2), Err("code-void"), Err("code-void"))
+        (rig.open(1, ""), rig.open(2, r#","nameplate":4"#), rig.open(2, r#","nameplate":7"#)),
+        (Ok(4), Err("code-void"), Err("code-void"))
     );
 }
 
@@ -285,7 +285,7 @@ fn after_a_restart_of_the_hub_number_and_receivers_are_known_again() {
 fn who_loses_the_connection_may_come_back_and_who_leaves_is_told_of() {
     let mut rig = parcel_hub();
     rig.open(1, "").unwrap();
-    let talk = rig.knock(2, 2).unwrap();
+    let talk = rig.knock(2, 4).unwrap();
     rig.handle(Input::Disconnected { conn: 1, reason: "broken".into() });
     rig.handle(Input::Disconnected { conn: 2, reason: "broken".into() });
     rig.pass(29_000);
@@ -300,10 +300,10 @@ fn who_loses_the_connection_may_come_back_and_who_leaves_is_told_of() {
     // The sender's grace ends: the receiver hears it, and the number is nobody's.
     rig.pass(1_000);
     rig.guest(6, 6);
-    let talk = rig.knock(6, 2).unwrap();
+    let talk = rig.knock(6, 4).unwrap();
     rig.handle(Input::Disconnected { conn: 5, reason: "broken".into() });
     rig.pass(31_000);
-    assert_eq!((rig.hung_up(6), rig.knock(6, 2)), (vec![(talk, true)], Err("no-such-code")));
+    assert_eq!((rig.hung_up(6), rig.knock(6, 4)), (vec![(talk, true)], Err("no-such-code")));
     assert_eq!(rig.counted("conversations of sessions"), 0);
 }
 
@@ -311,7 +311,7 @@ fn who_loses_the_connection_may_come_back_and_who_leaves_is_told_of() {
 fn conversations_are_between_two_and_nobody_else_has_a_say_in_them() {
     let mut rig = parcel_hub();
     rig.open(1, "").unwrap();
-    let talk = rig.knock(2, 2).unwrap();
+    let talk = rig.knock(2, 4).unwrap();
     rig.enter(4, 1, "anna");
     for stranger in [3, 4] {
         rig.says(stranger, talk, "66");

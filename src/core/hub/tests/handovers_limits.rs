@@ -109,7 +109,7 @@ fn whoever_breaks_off_when_the_sender_has_answered_has_guessed() {
     ] {
         let mut rig = parcel_hub();
         rig.open(1, "").unwrap();
-        let talk = rig.knock(2, 2).unwrap();
+        let talk = rig.knock(2, 4).unwrap();
         if answered {
             rig.says(1, talk, "42");
         }
@@ -135,35 +135,35 @@ fn whoever_breaks_off_when_the_sender_has_answered_has_guessed() {
 fn one_at_a_time_exchanges_a_code_and_not_for_long() {
     let mut rig = parcel_hub();
     rig.open(1, "").unwrap();
-    let talk = rig.knock(2, 2).unwrap();
-    assert_eq!(rig.knock(3, 2), Err("code-busy"));
+    let talk = rig.knock(2, 4).unwrap();
+    assert_eq!(rig.knock(3, 4), Err("code-busy"));
     rig.pass(KNOCK_TIME.as_millis() as u64);
     assert_eq!((rig.hung_up(1), rig.hung_up(2)), (vec![(talk, true)], vec![(talk, true)]));
-    let talk = rig.knock(3, 2).unwrap();
+    let talk = rig.knock(3, 4).unwrap();
     rig.admit_to(1, talk);
     rig.pass(2 * KNOCK_TIME.as_millis() as u64);
     assert!(rig.hung_up(3).is_empty(), "who is admitted has all the time");
-    assert!(rig.knock(2, 2).is_ok(), "and the next one may come meanwhile");
-    assert_eq!((rig.knock(2, 4), rig.knock(2, 0)), (Err("no-such-code"), Err("no-such-code")));
+    assert!(rig.knock(2, 4).is_ok(), "and the next one may come meanwhile");
+    assert_eq!((rig.knock(2, 8), rig.knock(2, 0)), (Err("no-such-code"), Err("no-such-code")));
 }
 
 #[test]
 fn what_is_said_has_bounds() {
     let mut rig = parcel_hub();
     rig.open(1, "").unwrap();
-    let talk = rig.knock(2, 2).unwrap();
+    let talk = rig.knock(2, 4).unwrap();
     let long = "00".repeat(SAY_BYTES);
     let most = CONVERSATION_BYTES / SAY_BYTES;
     (0..most).for_each(|_| rig.says(1, talk, &long));
     // The share counts, too.
     assert_eq!(rig.heard_of(2).len(), most - 1);
     assert_eq!((rig.hung_up(1), rig.hung_up(2)), (vec![(talk, true)], vec![(talk, true)]));
-    let talk = rig.knock(2, 2).unwrap();
+    let talk = rig.knock(2, 4).unwrap();
     rig.says(1, talk, &(long + "00"));
     assert_eq!(rig.hung_up(2).len(), 2, "one thing is too long");
     // Whoever knocks has little to say, whether it is admitted or not.
     for admitted in [false, true] {
-        let talk = rig.knock(2, 2).unwrap();
+        let talk = rig.knock(2, 4).unwrap();
         if admitted {
             rig.admit_to(1, talk);
         }
@@ -188,7 +188,7 @@ fn nobody_fills_the_link_of_a_sender_who_does_not_read() {
         if n % 10 == 0 {
             rig.guest_from(guest, (guest % 200) as u8, &format!("203.0.{}.1:5000", guest % 250));
         }
-        let Ok(talk) = rig.knock(guest, 2) else { continue };
+        let Ok(talk) = rig.knock(guest, 4) else { continue };
         begun += 1;
         rig.says(guest, talk, &"00".repeat(RECEIVER_BYTES - 100));
         rig.hang_up(guest, talk, "");
@@ -225,7 +225,7 @@ fn a_client_above_its_rate_is_told_to_wait() {
     rig.hello(1, 1);
     rig.guest(2, 2);
     rig.open(1, "").unwrap();
-    let refused = (0..20).map(|_| rig.knock(2, 4)).filter(|knock| *knock == Err("slow-down")).count();
+    let refused = (0..20).map(|_| rig.knock(2, 8)).filter(|knock| *knock == Err("slow-down")).count();
     assert_eq!(refused, 19, "a knock costs more than it may have at once");
     let waits = told(&rig, 2, |event| match event {
         Event::KnockRefused(refused) => Some(refused.wait.is_some()),
@@ -234,7 +234,7 @@ fn a_client_above_its_rate_is_told_to_wait() {
     assert!(waits[0]);
     // What is said then is passed on, whatever the rate: the code would be lost otherwise.
     rig.pass(15_000);
-    let talk = rig.knock(2, 2).unwrap();
+    let talk = rig.knock(2, 4).unwrap();
     (0..20).for_each(|n| rig.says(2, talk, &format!("{n:02}")));
     assert_eq!((rig.heard_of(1).len(), rig.hung_up(1)), (20, vec![]));
 }
@@ -250,14 +250,14 @@ fn whether_a_number_is_open_is_said_to_anybody_and_no_more() {
         rig.wires[&conn].said.clone()
     };
     let line = |number: u32| format!(r#"{{"seek":"potluck-seek/1","nameplate":{number}}}"#);
-    assert_eq!(seek(&mut rig, 10, "203.0.113.5:1", &line(2)), [r#"{"opened":true}"#]);
-    assert_eq!(seek(&mut rig, 11, "203.0.113.5:1", &line(4)), [r#"{"opened":false}"#]);
-    for (conn, wrong) in [(12, line(2).replace("/1", "/2")), (13, r#"{"seek":"potluck-seek/1"}"#.to_owned())] {
+    assert_eq!(seek(&mut rig, 10, "203.0.113.5:1", &line(4)), [r#"{"opened":true}"#]);
+    assert_eq!(seek(&mut rig, 11, "203.0.113.5:1", &line(8)), [r#"{"opened":false}"#]);
+    for (conn, wrong) in [(12, line(4).replace("/1", "/2")), (13, r#"{"seek":"potluck-seek/1"}"#.to_owned())] {
         seek(&mut rig, conn, "203.0.113.5:1", &wrong);
         assert_eq!(rig.turned_away(conn), Some(ErrorCode::WrongProtocol));
     }
-    (20..60).for_each(|conn| drop(seek(&mut rig, conn, "203.0.113.5:1", &line(2))));
+    (20..60).for_each(|conn| drop(seek(&mut rig, conn, "203.0.113.5:1", &line(4))));
     assert_eq!(rig.turned_away(59), Some(ErrorCode::SlowDown));
-    assert_eq!(seek(&mut rig, 60, "203.0.113.6:1", &line(2)), [r#"{"opened":true}"#]);
+    assert_eq!(seek(&mut rig, 60, "203.0.113.6:1", &line(4)), [r#"{"opened":true}"#]);
     assert_eq!(rig.counted("pending connections"), 0);
 }

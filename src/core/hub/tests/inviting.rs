@@ -99,14 +99,14 @@ fn numbers_of_codes_are_never_used_again_and_never_the_keepers() {
     let number =
         |added: &event::InviteAdded| added.code.as_ref().unwrap().parse::<crate::protocol::Code>().unwrap().nameplate();
     let first = door.make(2, r#","code":true"#);
-    assert_eq!(number(&first), 8, "the keeper's command gives odd ones");
+    assert_eq!(number(&first), 10, "the keeper's command gives odd ones, and parcels have the multiples of four");
     door.revoke(1, 3, &first.invite);
-    assert_eq!(number(&door.make(4, r#","code":true"#)), 10);
+    assert_eq!(number(&door.make(4, r#","code":true"#)), 14);
     let mut door = door.restart();
     door.rig.hello(1, 1);
     door.rig.register(1, "anna");
     door.store();
-    assert_eq!(number(&door.make(2, r#","code":true"#)), 12);
+    assert_eq!(number(&door.make(2, r#","code":true"#)), 18);
 }
 
 #[test]

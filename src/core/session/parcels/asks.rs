@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::protocol::code::{MAX_NAMEPLATE, Nameplate, OWN_NAMEPLATES, PARCEL_NAMEPLATES};
+use crate::protocol::{ErrorCode, Failure};
+
 /// What was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
@@ -41,4 +44,17 @@ impl AskNumbers {
     pub(super) fn forget(&mut self, asked: Asked) {
         self.open.retain(|_, other| *other != asked);
     }
+}
+
+/// Whether a hub gives this number to a parcel: it says where the receiver looks, and what the code is for.
+pub(super) fn may_be_of(nameplate: Nameplate, own_hub: bool) -> bool {
+    let step = if own_hub { 2 } else { PARCEL_NAMEPLATES };
+    let is_one = (1..=MAX_NAMEPLATE).contains(&nameplate) && nameplate.is_multiple_of(step);
+    is_one && OWN_NAMEPLATES.contains(&nameplate) == own_hub
+}
+
+/// Why such a number is of no use.
+pub(super) fn no_number_of_it() -> Failure {
+    Failure::new(ErrorCode::WrongProtocol, "The hub gives a number that no such hub gives to a parcel.")
+        .hint("It is false, or of another version.")
 }

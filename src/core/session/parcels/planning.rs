@@ -4,13 +4,10 @@ use std::net::SocketAddr;
 
 use crate::core::fetch::plan::unfit;
 use crate::core::fetch::{FetchPlan, PlannedFile, Source};
+use crate::core::session::PassesOn;
 use crate::protocol::code::Nameplate;
-use crate::protocol::name::check_file;
-use crate::protocol::parcel::Parcel;
+use crate::protocol::parcel::{Parcel, ParcelKind};
 use crate::protocol::{Content, Failure, OnConflict, PublicKey};
-
-/// What a parcel of several files is called if its own name cannot be a folder's.
-const UNNAMED: &str = "parcel";
 
 /// Who has a parcel.
 pub(super) struct Sender {
@@ -34,7 +31,7 @@ pub(super) fn plan(
     files: &[Content],
     sender: &Sender,
     to: Option<&str>,
-    on_conflict: OnConflict,
+    (on_conflict, passes_on): (OnConflict, PassesOn),
 ) -> Result<FetchPlan, Failure> {
     let source = sender.source();
     let to = to.map(|to| to.trim_end_matches('/'));
@@ -58,14 +55,17 @@ pub(super) fn plan(
                 Ok(PlannedFile { file: name, target, hash, chunking, modified, sources: vec![0] })
             });
             let planned = planned.collect::<Result<Vec<_>, Failure>>()?;
-            // It is shown, and told to the sender, who serves no folder whose name cannot be.
-            let name = Some(parcel.name.trim_end_matches('/')).filter(|name| check_file(name).is_ok());
-            let name = format!("{}/", name.unwrap_or(UNNAMED));
+            let name = format!("{}/", parcel.name.trim_end_matches('/'));
             FetchPlan::of_folder(&name, planned, vec![source], on_conflict)
         }
     };
     // What is given to us alone is not for others, and its sender is known by its key.
     (plan.on_conflict, plan.share, plan.by_key) = (on_conflict, false, true);
+    plan.apart = match passes_on {
+        PassesOn::Nothing => false,
+        PassesOn::Streams => parcel.kind == ParcelKind::Stream,
+        PassesOn::All => true,
+    };
     Ok(plan)
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::asks::Asked;
 use super::planning::{Sender, plan, plan_listing};
 use super::{Hands, of_hub};
-use crate::core::handover::{Receiving, ReceivingStep, check_files};
+use crate::core::handover::{Receiving, ReceivingStep, check_files, check_not_hidden};
 use crate::core::session::pending::Pending;
-use crate::core::session::{Output, ParcelOutput};
+use crate::core::session::{Output, ParcelOutput, PassesOn};
 use crate::protocol::parcel::{Parcel, ParcelContent, Ticket};
 use crate::protocol::wire::{Ask, Knock, Octets, Say};
 use crate::protocol::{Code, Content, ErrorCode, Failure, PublicKey, event, request};
@@ -127,8 +127,10 @@ impl Receive {
         let Some(found) = self.found.as_mut().filter(|found| found.parcel.content == parcel.content) else {
             return Ok(());
         };
-        found.parcel.port = parcel.port;
         found.parcel.addresses.clone_from(&parcel.addresses);
+        if std::mem::replace(&mut found.parcel.port, parcel.port) == parcel.port {
+            return Ok(());
+        }
         found.seen_at.map_or(Ok(()), |address| self.placed(hands, address))
     }
 
@@ -141,7 +143,7 @@ impl Receive {
         let address = hands.cx.uplink.hub_address().filter(|_| is_with_hub).unwrap_or(address);
         let address = SocketAddr::new(address, found.parcel.port);
         match &mut found.stage {
-            Stage::Unplaced => {}
+            Stage::Unplaced => fits_output(hands.cx.config.downloads.passes_on, found.parcel.files)?,
             Stage::Listing(before) => {
                 *before = address;
                 hands.cx.output(Output::Whereabouts(vec![(found.sender, Some(address))]));
@@ -188,7 +190,13 @@ impl Receive {
         let Some(found) = &mut self.found else { return Ok(()) };
         let sender = Sender { key: found.sender, nameplate: self.code.nameplate(), address };
         let on_conflict = self.request.on_conflict.unwrap_or(hands.cx.config.downloads.on_conflict);
-        let plan = plan(&found.parcel, files, &sender, self.request.to.as_deref(), on_conflict)?;
+        let to = self.request.to.as_deref();
+        let passes_on = hands.cx.config.downloads.passes_on;
+        let plan = plan(&found.parcel, files, &sender, to, (on_conflict, passes_on))?;
+        // What is passed on has no place.
+        if to.is_none() && !plan.apart {
+            check_not_hidden(&self.code, files)?;
+        }
         let id = self.pending.id.clone();
         found.stage = Stage::Fetching(hands.transfers.fetch_parcel(hands.now, hands.cx, id, plan));
         Ok(())
@@ -237,6 +245,14 @@ impl Receive {
     /// The failure as it is told: what has arrived is kept, if anything could.
     pub(super) fn explained(&self, failure: Failure) -> Failure {
         match &self.found {
+            Some(_) if failure.hint.is_none() && failure.code == ErrorCode::Exists => failure.hint(
+                "The code is as good as before: with `--on-conflict rename`, `--on-conflict overwrite` or another name \
+                 (`receive --output NAME`, `parcel-receive --to NAME`) it goes on.",
+            ),
+            Some(_) if failure.hint.is_none() && failure.code == ErrorCode::DiskFull => failure.hint(
+                "Make room, or name a folder elsewhere by --downloads: the code is as good as before, while its sender \
+                 waits.",
+            ),
             Some(_) if failure.hint.is_none() && failure.code != ErrorCode::ParcelGone => {
                 failure.hint("What has arrived is kept: `receive` with the same code goes on, while its sender waits.")
             }
@@ -250,4 +266,14 @@ impl Receive {
             receiving.end();
         }
     }
+}
+
+/// Checks that standard output can take it, if all goes there: before anything is fetched, so that the code stays good.
+fn fits_output(passes_on: PassesOn, files: u64) -> Result<(), Failure> {
+    if passes_on != PassesOn::All || files <= 1 {
+        return Ok(());
+    }
+    let message = format!("These are {files} files, which standard output cannot take.");
+    let hint = "Receive them without `--output -`. Nothing was fetched, and the code is still yours.";
+    Err(Failure::new(ErrorCode::TooMany, message).hint(hint))
 }

@@ -44,6 +44,7 @@ impl Receives {
             let failure = Failure { code: ErrorCode::BadCode, ..Failure::from(bad) };
             failure.at(pointer_at("/code"))
         })?;
+        code.check_of_parcel().map_err(|failure| failure.at(pointer_at("/code")))?;
         if let Some(to) = &request.to {
             let named = check_file(to.strip_suffix('/').unwrap_or(to));
             named.map_err(|failure| failure.at(pointer_at("/to")))?;

@@ -1,15 +1,17 @@
 //! One parcel of ours, from the request to its final event.
 
+mod ending;
+
 use std::time::Duration;
 
-use super::asks::Asked;
+use super::asks::{Asked, may_be_of, no_number_of_it};
 use super::{Hands, fits, of_hub};
 use crate::core::handover::{HUB_TIME, Sending, SendingStep};
 use crate::core::session::context::Context;
 use crate::core::session::pending::Pending;
-use crate::core::session::{Output, ParcelOutput};
+use crate::core::session::{Entry, Output, ParcelOutput};
 use crate::core::time::Time;
-use crate::protocol::code::{MAX_NAMEPLATE, Nameplate};
+use crate::protocol::code::Nameplate;
 use crate::protocol::parcel::{FromSender, Parcel, ParcelKind, SentCode};
 use crate::protocol::types::Stage;
 use crate::protocol::wire::{Admit, Ask, CloseCode, OpenCode, Say};
@@ -48,8 +50,8 @@ struct Prepared {
     until: Option<(Time, Timestamp)>,
     /// Whether the code was told.
     told: bool,
-    /// Whether that time is over.
-    is_over: bool,
+    /// Whether that time is over, and then how long those who have claimed it may take to fetch.
+    over: Option<Time>,
 }
 
 /// How it stands with the number of the code at the hub.
@@ -113,7 +115,7 @@ impl Send {
             tries: 0,
             until,
             told: false,
-            is_over: false,
+            over: None,
         }));
         Ok(())
     }
@@ -177,21 +179,17 @@ impl Send {
             Number::Wanted(at) | Number::Asked(at) => Some(at).filter(|_| !is_lost),
             Number::Open => None,
         };
-        let until = prepared.until.map(|(until, _)| until).filter(|_| !prepared.is_over);
+        let until = prepared.over.or(prepared.until.map(|(until, _)| until));
+        let until = until.filter(|_| prepared.over.is_none() || prepared.sending.is_being_fetched());
         [number, until, prepared.sending.next_timeout()].into_iter().flatten().min()
     }
 
     /// Lets time pass, and does what is to be done. Returns how it ends, if it does.
     pub(super) fn go_on(&mut self, hands: &mut Hands<'_>) -> Option<End> {
-        let (now, transfer) = (hands.now, self.transfer);
+        let (now, transfer, id) = (hands.now, self.transfer, self.pending.id.clone());
         let prepared = self.prepared_mut()?;
         prepared.sending.tick(now, hands.secrets);
-        if prepared.until.is_some_and(|(until, _)| until <= now) && !prepared.is_over {
-            prepared.is_over = true;
-            let message = "Nobody has taken it in the time for which the code was good.";
-            let hint = "Send it again, for another code; it is good for as long as it runs, without --until.";
-            prepared.sending.close(Failure::new(ErrorCode::NotTaken, message).hint(hint));
-        }
+        prepared.end_in_time(hands, &id);
         if let Some(failure) = prepared.ask_for_number(hands, transfer) {
             return Some(End::Failed(failure));
         }
@@ -207,7 +205,7 @@ impl Send {
         }
         let failure = prepared.sending.failure()?;
         // Whoever has it has it, even if there could have been more.
-        if prepared.is_over && prepared.sending.received() > 0 && failure.code == ErrorCode::NotTaken {
+        if prepared.over.is_some() && prepared.sending.received() > 0 && failure.code == ErrorCode::NotTaken {
             return Some(End::Sent);
         }
         Some(End::Failed(failure.clone()))
@@ -219,9 +217,10 @@ impl Send {
         let id = self.pending.id.clone();
         let prepared = self.prepared_mut()?;
         let known = prepared.sending.nameplate();
-        if known.is_some_and(|known| known != nameplate) || !(1..=MAX_NAMEPLATE).contains(&nameplate) {
+        let may_be = may_be_of(nameplate, hands.cx.config.entry == Entry::Keeper);
+        if known.is_some_and(|known| known != nameplate) || !may_be {
             hands.tell_hub(Ask::CloseCode(CloseCode { close_code: nameplate }));
-            return Some(lost_number());
+            return Some(if may_be { lost_number() } else { no_number_of_it() });
         }
         prepared.number = Number::Open;
         let code = prepared.sending.opened(nameplate).to_string();
@@ -292,12 +291,14 @@ impl Send {
                 SendingStep::Say(say, message) => {
                     hands.tell_hub(Ask::Say(Say { say, message: crate::protocol::wire::Octets(message) }));
                 }
-                SendingStep::Admit { conversation, key, receiver, again } => {
+                SendingStep::Admit { conversation, key, receiver, again, told } => {
                     hands.tell_hub(Ask::Admit(Admit { admit: conversation }));
                     hands.cx.output(Output::Parcel(ParcelOutput::Serve(transfer, key, name(receiver))));
                     hands.transfers.expect_receiver(name(receiver), id.clone());
-                    let claimed = event::ParcelClaimed { transfer, key, again };
-                    hands.cx.tell_for(hands.now, id.clone(), false, claimed);
+                    if told {
+                        let claimed = event::ParcelClaimed { transfer, key, again };
+                        hands.cx.tell_for(hands.now, id.clone(), false, claimed);
+                    }
                 }
                 SendingStep::Delivered { key, receiver, left } => {
                     hands.transfers.receiver_has_all(hands.now, hands.cx, &name(receiver));

@@ -13,8 +13,8 @@ use crate::core::time::Time;
 use crate::protocol::code::Nameplate;
 use crate::protocol::limits::{CODE_ADMITTED, CODES_EACH, PARCEL_TEXT};
 use crate::protocol::line::pointer_at;
-use crate::protocol::parcel::{Parcel, ParcelContent, ParcelKind, SentCode};
-use crate::protocol::when::span;
+use crate::protocol::parcel::{Parcel, ParcelContent, ParcelKind, SentCode, TEXT_NAME};
+use crate::protocol::when::span_or_seconds;
 use crate::protocol::wire::{Ask, CloseCode};
 use crate::protocol::{ErrorCode, Failure, PublicKey, Transfer, request};
 
@@ -236,7 +236,7 @@ impl Sends {
 /// A text as a parcel.
 fn of_text(text: String, port: u16) -> Parcel {
     let size = text.len() as u64;
-    let (kind, name, content) = (ParcelKind::Text, "text".to_owned(), ParcelContent::Text(text));
+    let (kind, name, content) = (ParcelKind::Text, TEXT_NAME.to_owned(), ParcelContent::Text(text));
     Parcel { kind, name, files: 0, size, content, addresses: Vec::new(), port }
 }
 
@@ -265,7 +265,7 @@ fn check(request: &request::ParcelSend) -> Result<(u64, Option<Duration>), Failu
         return Err(failure.hint(format!("Say a number from 1 to {CODE_ADMITTED}; for more, send it again.")));
     }
     let Some(until) = until else { return Ok((times, None)) };
-    match span(until).filter(|span| !span.is_zero() && *span <= LONGEST) {
+    match span_or_seconds(until).filter(|span| !span.is_zero() && *span <= LONGEST) {
         Some(span) => Ok((times, Some(span))),
         None => {
             let message = "A code is good for a span such as 10m or 2h, of at most 366 days.";

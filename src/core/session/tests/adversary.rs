@@ -261,7 +261,8 @@ impl World {
         let nameplate = 2 * self.rng.below(4);
         let key = PublicKey([9; 32]);
         let message = "ab".repeat([0, 16, 32, 33, 60][self.rng.below(5) as usize]);
-        let body = match self.rng.below(8) {
+        let body = match self.rng.below(9) {
+            7 => format!(r#"{{"event":"admitted","conversation":{conversation},"address":"127.0.0.1"}}"#),
             0 | 1 => format!(r#"{{"event":"code-opened","ask":{ask},"nameplate":{nameplate}}}"#),
             2 => {
                 format!(r#"{{"event":"knocked","conversation":{conversation},"nameplate":{nameplate},"key":"{key}"}}"#)
@@ -269,9 +270,7 @@ impl World {
             3 => format!(
                 r#"{{"event":"knocked","conversation":{conversation},"nameplate":{nameplate},"key":"{key}","share":"{message}"}}"#
             ),
-            4 | 5 => format!(
-                r#"{{"event":"knock-answered","ask":{ask},"conversation":{conversation},"key":"{key}","address":"127.0.0.1"}}"#
-            ),
+            4 | 5 => format!(r#"{{"event":"knock-answered","ask":{ask},"conversation":{conversation},"key":"{key}"}}"#),
             6 => format!(r#"{{"event":"said","conversation":{conversation},"message":"{message}"}}"#),
             _ => {
                 let gone = self.rng.chance(50);

@@ -51,6 +51,7 @@ fn config() -> SessionConfig {
             on_conflict: OnConflict::Fail,
             max_transfers: MAX_TRANSFERS,
             accept_from: AcceptFrom::Nobody,
+            passes_on: PassesOn::Nothing,
         },
         settings: Settings {
             follow: Default::default(),

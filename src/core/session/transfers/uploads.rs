@@ -8,6 +8,7 @@ use super::outgoing_pushes::given;
 use super::running::Running;
 use crate::core::session::UploadNote;
 use crate::core::session::context::Context;
+use crate::core::session::pending::RequestId;
 use crate::core::time::Time;
 use crate::protocol::Direction;
 
@@ -130,6 +131,11 @@ impl Transfers {
                 self.fail(now, cx, transfer, failure);
             }
         }
+    }
+
+    /// Whether somebody fetches from the parcel of this request now.
+    pub(in crate::core::session) fn is_giving_parcel(&self, id: &RequestId) -> bool {
+        self.running.values().any(|running| running.direction == Direction::Up && running.parcel.as_ref() == Some(id))
     }
 
     /// The receiver of this name has everything: what it was fetching is complete.

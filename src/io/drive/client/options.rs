@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::core::LinkConfig;
-use crate::core::session::{AcceptFrom, Chance, DownloadConfig, Entry, SessionConfig, SessionTimeouts};
+use crate::core::session::{AcceptFrom, Chance, DownloadConfig, Entry, PassesOn, SessionConfig, SessionTimeouts};
 use crate::io::net::identity::Identity;
 use crate::io::os::clock::Clock;
 use crate::io::state::home::Home;
@@ -100,6 +100,8 @@ pub struct Folders {
     pub dir: Option<PathBuf>,
     /// The folder for downloads.
     pub downloads: PathBuf,
+    /// The private folder for what is only passed on.
+    pub apart: Option<PathBuf>,
 }
 
 /// The ports of a client. 0 takes a free one.
@@ -127,6 +129,8 @@ pub struct TransferOptions {
     pub max_transfers: usize,
     /// Whose pushes are accepted without asking.
     pub accept_from: AcceptFrom,
+    /// What of parcels is only passed on.
+    pub passes_on: PassesOn,
 }
 
 /// The timeouts of a client.
@@ -151,7 +155,7 @@ impl ClientOptions {
             hub_key: None,
             passing: false,
             transport: TransportChoice::Auto,
-            folders: Folders { home, dir: None, downloads: PathBuf::from(".") },
+            folders: Folders { home, dir: None, downloads: PathBuf::from("."), apart: None },
             ports: Ports::default(),
             transfers: TransferOptions {
                 on_conflict: OnConflict::Fail,
@@ -159,6 +163,7 @@ impl ClientOptions {
                 down: None,
                 max_transfers: MAX_TRANSFERS,
                 accept_from: AcceptFrom::Nobody,
+                passes_on: PassesOn::Nothing,
             },
             follow: Follows::default(),
             inbox: true,
@@ -177,7 +182,10 @@ impl ClientOptions {
     /// The settings of the session, for a client with these ports and this key.
     pub(super) fn session(&self, ports: Ports, key: PublicKey, chance: Chance) -> SessionConfig {
         SessionConfig {
-            entry: self.who.entry(),
+            entry: match self.who.entry() {
+                Entry::Member if self.passing => Entry::Keeper,
+                entry => entry,
+            },
             key,
             hub: self.hub.host_port(),
             follow: self.follow,
@@ -195,6 +203,7 @@ impl ClientOptions {
                 on_conflict: self.transfers.on_conflict,
                 max_transfers: self.transfers.max_transfers,
                 accept_from: self.transfers.accept_from.clone(),
+                passes_on: self.transfers.passes_on,
             },
             settings: self.settings(ports),
             epoch: self.clock.epoch(),
@@ -204,7 +213,7 @@ impl ClientOptions {
 
     /// The settings as the `ready` event shows them.
     fn settings(&self, ports: Ports) -> Settings {
-        let TransferOptions { on_conflict, up, down, max_transfers, accept_from } = &self.transfers;
+        let TransferOptions { on_conflict, up, down, max_transfers, accept_from, passes_on: _ } = &self.transfers;
         Settings {
             dir: self.folders.dir.as_ref().map(|dir| dir.to_string_lossy().into_owned()),
             downloads: self.folders.downloads.to_string_lossy().into_owned(),

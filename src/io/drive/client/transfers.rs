@@ -37,7 +37,7 @@ impl<W: Observer> ClientDriver<W> {
                         let _ = sender.blocking_send(Message::Transfer(transfer, note));
                     }
                 };
-                let folder = prep.downloads()?;
+                let folder = prep.folder(&plan)?;
                 // Each receiver starts at a different chunk, so that receivers who start together have something to
                 // give each other.
                 let (token, seed) = (token(number), number);
@@ -130,6 +130,7 @@ impl<W: Observer> ClientDriver<W> {
             hub: self.hub.key,
             pins: self.options.folders.home.pins(),
             downloads: self.options.folders.downloads.clone(),
+            apart: self.options.folders.apart.clone(),
         }
     }
 }
@@ -139,6 +140,7 @@ struct FetchPrep {
     hub: Option<PublicKey>,
     pins: Pins,
     downloads: PathBuf,
+    apart: Option<PathBuf>,
 }
 
 impl FetchPrep {
@@ -190,9 +192,9 @@ impl FetchPrep {
         pinned.map(fits).collect()
     }
 
-    /// The download folder, created if it does not exist.
-    fn downloads(&self) -> Result<PathBuf, Failure> {
-        let folder = self.downloads.clone();
+    /// The folder for this plan, created if it does not exist.
+    fn folder(&self, plan: &FetchPlan) -> Result<PathBuf, Failure> {
+        let folder = self.apart.as_ref().filter(|_| plan.apart).unwrap_or(&self.downloads).clone();
         std::fs::create_dir_all(&folder).map_err(|e| {
             Failure::new(
                 ErrorCode::NotWritable,

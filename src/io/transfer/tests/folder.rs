@@ -23,11 +23,12 @@ pub(super) struct FolderJob {
     pub(super) sources: Vec<Source>,
     pub(super) folder: PathBuf,
     pub(super) on_conflict: OnConflict,
+    pub(super) share: bool,
 }
 
 pub(super) fn folder_job(files: Vec<PlannedFile>, sources: Vec<Source>, folder: &Path) -> FolderJob {
     let (token, hash, folder) = (TOKEN.to_owned(), ContentHash([3; 32]), folder.to_owned());
-    FolderJob { token, hash, files, sources, folder, on_conflict: OnConflict::Fail }
+    FolderJob { token, hash, files, sources, folder, on_conflict: OnConflict::Fail, share: true }
 }
 
 fn fetch_folder(
@@ -44,8 +45,9 @@ fn fetch_folder(
         from: None,
         chunks: None,
         on_conflict: job.on_conflict,
-        share: true,
+        share: job.share,
         by_key: false,
+        apart: false,
     };
     let (token, local) = (job.token.clone(), receiver());
     let fetcher = Fetcher { token, seed: 0, folder: &job.folder, local: &local, store };
@@ -127,6 +129,23 @@ fn data_folder_comes_back_byte_for_byte_with_its_times() {
     assert_eq!(told[0], TransferNote::Started { path, resumed: 0, route: Some(Route::Direct) });
     let progress = told.iter().rev().find(|n| matches!(n, TransferNote::Progress(_)));
     assert_eq!(progress, Some(&TransferNote::Progress(size)));
+}
+
+#[test]
+fn data_folder_that_is_for_nobody_else_is_served_to_nobody() {
+    let giver = Giver::new(1);
+    let downloads = tempfile::tempdir().unwrap();
+    let files =
+        [4096, 2 * MIB].map(|len| wanted(&format!("a/{len}"), &giver.offer(&format!("a/{len}"), &small(1, len)), &[0]));
+    let job = FolderJob { share: false, ..folder_job(files.to_vec(), vec![giver.source("gil")], downloads.path()) };
+    let contents = ContentStore::default();
+    // The second time everything is there already.
+    for _ in 0..2 {
+        fetch_folder(&job, &contents, &|_| (), &Control::default()).unwrap();
+        for file in &job.files {
+            assert!(contents.find((&receiver().key, "rita"), &file.hash, &file.file, &[]).is_none(), "{}", file.file);
+        }
+    }
 }
 
 #[test]

@@ -217,6 +217,7 @@ impl FetchJob {
             on_conflict: self.on_conflict,
             share: self.share,
             by_key: false,
+            apart: false,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::protocol::Timestamp;
-use crate::protocol::parcel::{Parcel, ParcelContent, ParcelKind, Ticket};
+use crate::protocol::parcel::{Parcel, ParcelContent, ParcelKind, Ticket, name_of, stream_name};
 use crate::protocol::wire::Ask;
 
 const SENDER: PublicKey = PublicKey([7; 32]);
@@ -43,7 +43,7 @@ pub(super) fn parcel(files: &[Content]) -> Parcel {
     let size = files.iter().map(|file| file.size).sum();
     Parcel {
         kind: ParcelKind::Files,
-        name: files[0].file.split('/').next().unwrap_or_default().into(),
+        name: name_of(files.iter().map(|file| &*file.file)),
         files: files.len() as u64,
         size,
         content: ParcelContent::Files(files.to_vec()),
@@ -132,7 +132,11 @@ impl Table {
                 let ask = open.open_code;
                 self.sender.hub(&json!({"event":"code-opened","ask":ask,"nameplate":NAMEPLATE}).to_string());
             }
-            Ask::Admit(admit) => self.admitted.push(admit.admit),
+            Ask::Admit(admit) => {
+                self.admitted.push(admit.admit);
+                let admitted = json!({"event":"admitted","conversation":admit.admit,"address":"10.0.0.1"});
+                self.receiver.hub(&admitted.to_string());
+            }
             Ask::Say(say) => self.receiver.hub(&said(say.say, &ask["message"])),
             Ask::HangUp(hang_up) => {
                 self.guesses += usize::from(hang_up.guessed);
@@ -149,7 +153,7 @@ impl Table {
                 self.conversations += 1;
                 let (conversation, share) = (self.conversations, &ask["share"]);
                 let answered = json!({"event":"knock-answered","ask":knock.ask,"conversation":conversation,
-                    "key":SENDER.to_string(),"address":"10.0.0.1"});
+                    "key":SENDER.to_string()});
                 self.receiver.hub(&answered.to_string());
                 let mut knocked = json!({"event":"knocked","conversation":conversation,"nameplate":NAMEPLATE,
                     "key":RECEIVER.to_string()});

@@ -49,14 +49,6 @@ fn a_folder_goes_below_the_name_that_was_wanted() {
 }
 
 #[test]
-fn a_parcel_whose_name_cannot_be_a_folder_is_fetched_all_the_same() {
-    let mut table = Table::new();
-    let code = table.send(SEND, Parcel { name: format!("{} and 1 more", "x".repeat(254)), ..songs() });
-    table.receive(&code);
-    assert_eq!(table.receiver.plans[0].name, "parcel/");
-}
-
-#[test]
 fn many_files_are_listed_first() {
     let mut table = Table::new();
     let listing = file("listing", 900);
@@ -109,11 +101,11 @@ fn wrong_words_are_told_on_both_sides() {
 #[test]
 fn what_is_no_code_is_refused_before_anything_is_said() {
     let mut table = Table::new();
-    for (id, code) in [(1, "8-crossover"), (2, "8-crosover-clockwork"), (3, "soup")] {
+    for (id, code) in [(1, "8-crossover"), (2, "8-crosover-clockwork"), (3, "soup"), (4, "7-crossover-clockwork")] {
         table.receiver.line(&format!(r#"{{"id":{id},"request":"parcel-receive","code":"{code}"}}"#));
         assert_eq!(table.receiver.last(id), Some("bad-code"), "{code}");
     }
-    table.receive("9-crossover-clockwork");
+    table.receive("12-crossover-clockwork");
     assert!(table.receiver.asked.is_empty() && table.receiver.parcels.is_empty());
 }
 
@@ -210,7 +202,7 @@ fn a_hub_that_was_restarted_gives_the_same_number_or_the_code_is_void() {
     table.send(SEND, parcel(&[file("song", 5)]));
     Table::forgets(&mut table.sender);
     let ask = table.sender.asked.pop().unwrap()["open_code"].clone();
-    table.sender.hub(&json!({"event":"code-opened","ask":ask,"nameplate":10}).to_string());
+    table.sender.hub(&json!({"event":"code-opened","ask":ask,"nameplate":12}).to_string());
     assert_eq!(table.sender.last(1), Some("code-void"));
 }
 
@@ -258,4 +250,104 @@ fn a_guest_meets_whoever_sends_to_it_and_nobody_else() {
     }
     let asked: Vec<&Value> = table.receiver.asked.iter().map(|ask| &ask["meet"]).collect();
     assert_eq!(asked, [&json!(SENDER.to_string())]);
+}
+
+/// A receiver that passes this on, and what came of a parcel.
+fn passing(passes_on: PassesOn, parcel: Parcel) -> Table {
+    let mut table = Table::new();
+    let code = table.send(SEND, parcel);
+    let mut config = unnamed(Entry::Guest, RECEIVER, 2);
+    config.downloads.passes_on = passes_on;
+    table.receiver = Rig::begun(config);
+    table.receive(&code);
+    table
+}
+
+#[test]
+fn what_is_only_passed_on_goes_to_a_place_of_its_own() {
+    let one = file("song", 5);
+    let named = file(&stream_name(&one.hash), 5);
+    let stream = Parcel { kind: ParcelKind::Stream, ..parcel(&[Content { hash: one.hash, ..named }]) };
+    for (passes_on, sent, apart) in [
+        (PassesOn::Nothing, stream.clone(), false),
+        (PassesOn::Streams, stream.clone(), true),
+        (PassesOn::Streams, parcel(std::slice::from_ref(&one)), false),
+        (PassesOn::All, stream, true),
+        (PassesOn::All, parcel(&[file(".config", 5)]), true),
+    ] {
+        let table = passing(passes_on, sent);
+        assert_eq!(table.receiver.plans[0].apart, apart, "{passes_on:?}");
+    }
+}
+
+#[test]
+fn several_files_are_refused_for_standard_output_before_any_is_fetched() {
+    let mut table = passing(PassesOn::All, songs());
+    assert_eq!((table.receiver.last(1), table.receiver.plans.len()), (Some("too-many"), 0));
+    assert_eq!((table.sender.last(1), table.ticket.is_some()), (None, true), "the code is still theirs");
+    let code = table.code();
+    table.kill_receiver();
+    table.receive(&code);
+    assert_eq!(table.receiver.plans.len(), 1);
+}
+
+#[test]
+fn a_hidden_name_is_taken_only_under_a_name_that_the_receiver_gives() {
+    let mut table = Table::new();
+    let code = table.send(SEND, parcel(&[file(".ssh/authorized_keys", 5)]));
+    table.receive(&code);
+    assert_eq!((table.receiver.last(1), table.receiver.plans.len()), (Some("bad-name"), 0));
+    assert_eq!((table.sender.last(1), table.ticket.is_some()), (None, true), "the code is still theirs");
+    table.receiver.line(&format!(r#"{{"id":2,"request":"parcel-receive","code":"{code}","to":"theirs"}}"#));
+    table.play();
+    assert_eq!(table.receiver.plans[0].files[0].target, "theirs");
+}
+
+#[test]
+fn a_listing_that_has_other_names_than_were_shown_is_refused() {
+    for (name, files, refused) in [
+        ("talk.mp4", [file("songs/a", 3), file("songs/b/c", 5)], "peer-broke"),
+        (".ssh/", [file(".ssh/authorized_keys", 3), file(".ssh/config", 5)], "bad-name"),
+    ] {
+        let mut table = Table::new();
+        let content = ParcelContent::Listed(file("listing", 900));
+        let code = table.send(SEND, Parcel { name: name.into(), content, ..songs() });
+        table.receiver.line(&format!(r#"{{"id":1,"request":"parcel-receive","code":"{code}"}}"#));
+        table.play_but_listing();
+        let Some(Output::Parcel(ParcelOutput::FetchListing(task, _))) = table.receiver.parcels.pop() else { panic!() };
+        table.receiver.handle(Input::Parcel(ParcelInput::Listed(task, Ok(files.to_vec()))));
+        assert_eq!((table.receiver.last(1), table.receiver.plans.len()), (Some(refused), 0));
+    }
+}
+
+#[test]
+fn a_number_that_such_a_hub_never_gives_is_refused() {
+    for (entry, number, taken) in [
+        (Entry::Member, 12, true),
+        (Entry::Member, 4_712, false),
+        (Entry::Member, 10, false),
+        (Entry::Keeper, 4_714, true),
+        (Entry::Keeper, 12, false),
+    ] {
+        let mut table = Table::new();
+        table.sender = Rig::begun(unnamed(entry.clone(), SENDER, 1));
+        table.sender.line(SEND);
+        table.sender.handle(Input::Parcel(ParcelInput::Prepared(1, Ok(songs()))));
+        let ask = table.sender.asked.pop().unwrap()["open_code"].clone();
+        table.sender.hub(&json!({"event":"code-opened","ask":ask,"nameplate":number}).to_string());
+        assert_eq!(table.sender.last(1) != Some("wrong-protocol"), taken, "{entry:?} {number}");
+    }
+}
+
+#[test]
+fn whoever_claims_a_parcel_and_does_not_fetch_does_not_keep_it() {
+    let mut table = Table::new();
+    let request = r#"{"id":1,"request":"parcel-send","paths":["song"],"until":"10m"}"#;
+    let code = table.send(request, parcel(&[file("song", 5)]));
+    table.receive(&code);
+    table.sender.pass_with_acks(655_000);
+    assert_eq!(table.sender.last(1), None, "it may begin");
+    table.sender.pass_with_acks(10_000);
+    table.play_but_listing();
+    assert_eq!((table.sender.last(1), table.receiver.last(1)), (Some("not-taken"), Some("parcel-gone")));
 }

@@ -1,0 +1,33 @@
+//! How often somebody who was right comes back: whoever does nothing else must not keep the sender busy, nor its user.
+
+use std::time::Duration;
+
+use crate::core::time::Time;
+
+/// The time in which returns are counted, and in which one is told.
+const SPAN: Duration = Duration::from_secs(60);
+
+/// How many returns of one receiver are answered in this time.
+const MOST: u32 = 8;
+
+/// The returns of one receiver in the last span.
+#[derive(Debug, Default)]
+pub(super) struct Returns {
+    /// Since when they are counted.
+    since: Option<Time>,
+    count: u32,
+}
+
+impl Returns {
+    /// One more. Returns whether it is told to the user; nothing if it is one too many.
+    pub(super) fn count(&mut self, now: Time) -> Option<bool> {
+        if self.since.is_none_or(|since| since + SPAN <= now) {
+            *self = Self { since: Some(now), count: 0 };
+        }
+        if self.count >= MOST {
+            return None;
+        }
+        self.count += 1;
+        Some(self.count == 1)
+    }
+}
