@@ -241,16 +241,12 @@ impl Sending {
         self.life.confirmed();
         self.changed = true;
         let receiver = self.life.right();
-        let admitted = Admitted {
-            receiver,
-            resumption: channel.resumption().clone(),
-            has_all: false,
-            returns: Returns::default(),
-        };
+        let admitted =
+            Admitted { receiver, resumption: channel.resumption().clone(), has_all: false, returns: Returns::here() };
         // One key may be right twice. What it did not fetch the first time, it fetches now.
         let receiver = match self.admitted.get_mut(&key) {
             Some(known) => {
-                (known.resumption, known.has_all) = (admitted.resumption, false);
+                (known.resumption, known.has_all, known.returns) = (admitted.resumption, false, admitted.returns);
                 known.receiver
             }
             None => self.admitted.entry(key).insert_entry(admitted).get().receiver,
@@ -298,7 +294,8 @@ impl Sending {
 
     /// Somebody who was right is not here any more. Once nobody new may have it, it ends with the last of them.
     fn left(&mut self, key: PublicKey, gone: bool) {
-        if self.closed.is_none() && self.admitted.get(&key).is_some_and(|admitted| !admitted.has_all) {
+        let admitted = self.admitted.get_mut(&key).filter(|admitted| !admitted.has_all);
+        if admitted.is_some_and(|admitted| admitted.returns.leave()) && self.closed.is_none() {
             self.out.push_back(SendingStep::Left { key, gone });
         }
     }
