@@ -12,6 +12,7 @@ use super::nearby::OwnHub;
 use super::size::rate;
 use crate::io::drive::client::Who;
 use crate::io::drive::spool::Spooled;
+use crate::protocol::limits::CODE_ADMITTED;
 use crate::protocol::when::span_or_seconds;
 use crate::protocol::{ErrorCode, Event, EventLine, Failure, JoinLink, Request, request};
 
@@ -36,8 +37,8 @@ pub struct Send {
     /// One may have it. This is the default.
     #[arg(long, conflicts_with = "times")]
     once: bool,
-    /// So many may have it, each with the same code.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// So many may have it, from 1 to 64, each with the same code.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=CODE_ADMITTED as u64))]
     times: Option<u64>,
     /// For how long the code is good, such as 2h; a number alone is in seconds [default: as long as this runs].
     #[arg(long, value_name = "SPAN", value_parser = is_span)]

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::name::MAX_PART;
 use super::wire::Octets;
 use super::{Code, Content, ContentHash, PublicKey, Timestamp};
 
@@ -44,8 +45,18 @@ pub fn name_of<'a>(files: impl IntoIterator<Item = &'a str>) -> String {
     match (all.len(), folder) {
         (1, false) => first.to_owned(),
         (1, true) => format!("{first}/"),
-        (several, _) => format!("{first} and {} more", several - 1),
+        (several, _) => name_several(first, several - 1),
     }
+}
+
+/// It is no longer than a folder's name may be, as which it is fetched.
+fn name_several(first: &str, more: usize) -> String {
+    let whole = format!("{first} and {more} more");
+    if whole.len() <= MAX_PART {
+        return whole;
+    }
+    let rest = format!("… and {more} more");
+    format!("{}{rest}", &first[..first.floor_char_boundary(MAX_PART - rest.len())])
 }
 
 /// What a parcel is to its receiver.
@@ -167,4 +178,18 @@ pub struct SentTo {
 pub enum FromReceiver {
     /// It has everything, on disk; of a text: it was shown.
     Received,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parcel_of_several_has_a_name_that_can_be_fetched() {
+        assert_eq!(name_of(["a", "b/c", "d"]), "a and 2 more");
+        for long in ["x".repeat(255), "é".repeat(127)] {
+            let name = name_of([long.as_str(), "y", "z"]);
+            assert!(name.ends_with("… and 2 more") && name.len() <= MAX_PART && name.len() > 250, "{name}");
+        }
+    }
 }

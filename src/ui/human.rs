@@ -95,6 +95,7 @@ pub fn render(line: &EventLine, style: Style) -> String {
         Event::InviteGuessed(body) => invites::guessed(body, style),
         Event::ParcelReady(body) => parcels::ready(body, style),
         Event::ParcelClaimed(body) => parcels::claimed(body),
+        Event::ParcelLeft(body) => parcels::left(body),
         Event::ParcelDelivered(body) => parcels::delivered(body),
         Event::ParcelSent(body) => parcels::sent(body),
         Event::ParcelFound(body) => parcels::found(body),

@@ -49,6 +49,12 @@ pub(super) fn claimed(body: &event::ParcelClaimed) -> String {
     }
 }
 
+/// Somebody has gone without having everything.
+pub(super) fn left(body: &event::ParcelLeft) -> String {
+    let how = if body.gone { "are gone" } else { "have stopped" };
+    format!("They {how} before they had everything. With the same code they can go on; waiting for them ...\n")
+}
+
 /// Somebody has everything. Of the last one, the end of the request says it.
 pub(super) fn delivered(body: &event::ParcelDelivered) -> String {
     match body.left {

@@ -134,6 +134,19 @@ fn files_and_folders_arrive_under_their_names_whatever_those_are() {
 }
 
 #[test]
+fn a_file_with_a_very_long_name_arrives_together_with_others() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let long = "x".repeat(254);
+    scene.place("sender").put(&long, b"long");
+    scene.place("sender").put("notes.txt", b"notes");
+    let mut sender = sends(&scene, &hub, &[&format!("shared/{long}"), "shared/notes.txt"]);
+    let mut receiver = receives(&scene, &hub, "receiver", &code(&mut sender), &[]);
+    assert_eq!((receiver.exit(), sender.exit()), (0, 0));
+    assert_eq!(scene.place("receiver").got(&long), b"long");
+}
+
+#[test]
 fn a_folder_of_many_small_files_arrives_whole_and_under_another_name() {
     let scene = Scene::default();
     let hub = scene.hub();

@@ -11,17 +11,16 @@ use super::{Face, Renderer, Retold, RunMode, Shows, bars, run, standard_output, 
 use crate::core::session::PassesOn;
 use crate::io::drive::client::{ClientOptions, Ports, UserInput, Who};
 use crate::io::state::home::Home;
-use crate::protocol::event::WaitsFor;
 use crate::protocol::{
-    Direction, ErrorCode, Event, EventLine, Failure, Follows, Id, JoinLink, PublicKey, Request, RequestLine,
-    TransportChoice,
+    Event, EventLine, Failure, Follows, Id, JoinLink, PublicKey, Request, RequestLine, TransportChoice,
 };
 
 /// The `id` of the one request, by which its events are known.
 const REQUEST_ID: &str = "parcel";
 
-/// What a sender is told when its receiver is not there any more.
-const AWAY: &str = "They are gone before everything was there. Waiting for them to come back ...\n";
+/// What is told in place of the loss of a hub that the sender is itself, of which its user knows nothing.
+const LOST: &str = "Lost the connection; trying again ...\n";
+const BACK: &str = "The connection is back.\n";
 
 /// How a client is started that sends or receives by a short code.
 #[derive(Debug, Args)]
@@ -105,7 +104,7 @@ impl ParcelArgs {
     /// Runs a client with the one request to its end.
     pub(in crate::cli) fn run(&self, errand: Errand) -> Result<ExitCode, Failure> {
         let options = self.options(&errand)?;
-        let Errand { request, aside, mut heard, retold, .. } = errand;
+        let Errand { request, passing, aside, mut heard, retold, .. } = errand;
         let bars = if aside { None } else { bars(self.json) };
         let shows: Shows = Box::new(move |line| {
             heard(line);
@@ -125,8 +124,7 @@ impl ParcelArgs {
             welcomed: None,
             retold,
         };
-        let face = Face::from(style())
-            .dressed(|line, text| if matches!(line.event, Event::TransferFailed(_)) { AWAY.to_owned() } else { text });
+        let face = Face::from(style()).dressed(move |line, text| of_hub(line, passing).unwrap_or(text));
         let renderer = Renderer::new(self.json, mode, face);
         let line = RequestLine { id: Some(parcel_id()), request };
         let feed = |input: tokio::sync::mpsc::Sender<UserInput>, _| {
@@ -147,6 +145,16 @@ pub(in crate::cli) fn parcel_id() -> Id {
     Id::Text(REQUEST_ID.into())
 }
 
+/// What is told of the loss and the return of the hub, if that is one `passing`, with its sender.
+fn of_hub(line: &EventLine, passing: bool) -> Option<String> {
+    let said = match (matches!(line.event, Event::HubLost(_)), matches!(line.event, Event::HubBack(_))) {
+        (true, _) => LOST,
+        (_, true) => BACK,
+        (false, false) => return None,
+    };
+    passing.then(|| said.to_owned())
+}
+
 fn everything(_: &EventLine) -> bool {
     true
 }
@@ -159,22 +167,17 @@ fn of_the_request(line: &EventLine) -> bool {
 /// Selects the events that are shown as text: what happens to the parcel, and what goes wrong on the way.
 fn shows(line: &EventLine) -> bool {
     let event = &line.event;
-    if let Event::Waiting(waiting) = event {
-        // That the end waits for receivers is what this is for.
-        return waiting.r#for.contains(&WaitsFor::Hub);
-    }
-    if let Event::TransferFailed(failed) = event {
-        // A receiver's failure is told by the end of its request; a sender waits on.
-        return failed.direction == Direction::Up && failed.code != ErrorCode::Interrupted;
-    }
-    let has_bar = matches!(
+    // Nobody is leaving: the end of the input was ours. That the hub is lost, or a receiver has left, is said by itself.
+    let is_told_elsewhere = matches!(
         event,
-        Event::TransferQueued(_)
+        Event::Waiting(_)
+            | Event::TransferFailed(_)
+            | Event::TransferQueued(_)
             | Event::TransferStarted(_)
             | Event::TransferProgress(_)
             | Event::TransferCompleted(_)
             | Event::OfferProgress(_)
     );
     let is_trouble = matches!(event, Event::HubLost(_) | Event::HubBack(_) | Event::TransferStalled(_));
-    is_trouble || (line.id.is_some() && !has_bar)
+    is_trouble || (line.id.is_some() && !is_told_elsewhere)
 }

@@ -107,6 +107,15 @@ impl Receiving {
         }
     }
 
+    /// Whether the sender was found before, and is in no conversation with us now.
+    pub fn is_alone(&self) -> bool {
+        match &self.stage {
+            Stage::Recalling(returning, _) | Stage::Known(returning) => returning.conversation().is_none(),
+            Stage::Pausing(_) | Stage::Knocking { .. } | Stage::Sharing { .. } => false,
+            Stage::Confirming { .. } | Stage::Opening { .. } | Stage::Over => false,
+        }
+    }
+
     /// When time must pass.
     pub fn next_timeout(&self) -> Option<Time> {
         match &self.stage {

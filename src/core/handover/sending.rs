@@ -176,7 +176,7 @@ impl Sending {
     ) {
         // A hub that gives one number twice ends both.
         if self.talks.contains_key(&conversation) {
-            self.hung_up(now, conversation, secrets);
+            self.hung_up(now, conversation, false, secrets);
             return self.hang_up(conversation, false);
         }
         let Some(share) = share else { return self.returned(now, conversation, key) };
@@ -241,16 +241,12 @@ impl Sending {
         self.life.confirmed();
         self.changed = true;
         let receiver = self.life.right();
-        let admitted = Admitted {
-            receiver,
-            resumption: channel.resumption().clone(),
-            has_all: false,
-            returns: Returns::default(),
-        };
+        let admitted =
+            Admitted { receiver, resumption: channel.resumption().clone(), has_all: false, returns: Returns::here() };
         // One key may be right twice. What it did not fetch the first time, it fetches now.
         let receiver = match self.admitted.get_mut(&key) {
             Some(known) => {
-                (known.resumption, known.has_all) = (admitted.resumption, false);
+                (known.resumption, known.has_all, known.returns) = (admitted.resumption, false, admitted.returns);
                 known.receiver
             }
             None => self.admitted.entry(key).insert_entry(admitted).get().receiver,
@@ -285,13 +281,23 @@ impl Sending {
         self.out.push_back(SendingStep::Delivered { key, receiver, left });
     }
 
-    /// The other side of a conversation has ended it, or is gone.
-    pub fn hung_up(&mut self, now: Time, conversation: u64, secrets: &mut Secrets) {
+    /// The other side of a conversation has ended it, or is `gone`.
+    pub fn hung_up(&mut self, now: Time, conversation: u64, gone: bool, secrets: &mut Secrets) {
         let Some(talk) = self.talks.remove(&conversation) else { return };
-        if let Stage::Confirming(..) = talk.stage {
-            self.guessed(false);
+        match talk.stage {
+            Stage::Confirming(..) => self.guessed(false),
+            Stage::Returning | Stage::Open(_) => self.left(talk.key, gone),
+            Stage::Waiting(..) => {}
         }
         self.answer_next(now, secrets);
+    }
+
+    /// Somebody who was right is not here any more. Once nobody new may have it, it ends with the last of them.
+    fn left(&mut self, key: PublicKey, gone: bool) {
+        let admitted = self.admitted.get_mut(&key).filter(|admitted| !admitted.has_all);
+        if admitted.is_some_and(|admitted| admitted.returns.leave()) && self.closed.is_none() {
+            self.out.push_back(SendingStep::Left { key, gone });
+        }
     }
 
     /// The hub has forgotten everything: all conversations are over.

@@ -32,6 +32,13 @@ pub enum SendingStep {
         /// How many more may have it.
         left: u64,
     },
+    /// A receiver has left before it had everything. It may come back.
+    Left {
+        /// The receiver's key.
+        key: PublicKey,
+        /// Whether it is gone, and did not end it.
+        gone: bool,
+    },
     /// End a conversation.
     HangUp {
         /// The conversation.

@@ -46,6 +46,8 @@ pub(super) struct Ending {
     unread: Option<Time>,
     /// Whether the user has left while the hub was lost, and something was given up for it.
     left_lost: bool,
+    /// Whether the end has given up a push or a parcel that nobody has taken.
+    left_untaken: bool,
 }
 
 impl Ending {
@@ -111,6 +113,11 @@ impl Ending {
             true => drop(self.only_pushes.get_or_insert(now)),
             false => self.only_pushes = None,
         }
+    }
+
+    /// The end gives up what nobody has taken.
+    pub(super) fn leave_untaken(&mut self) {
+        (self.only_pushes, self.left_untaken) = (None, true);
     }
 
     /// Until when the end waits for pushes, if only they are left and `patience` bounds that.
@@ -195,12 +202,13 @@ impl Session {
     /// Leaves because of a `quit`, or at the end of the input.
     pub(super) fn leave_as_wanted(&mut self, now: Time, quit: Option<RequestId>) {
         let refused = self.cx.registration.exit_code();
+        let code = if self.ending.left_untaken { ErrorCode::NotTaken.exit() } else { refused };
         match quit {
             Some(id) => {
-                let code = if self.ending.left_lost { ErrorCode::HubLost.exit() } else { refused };
+                let code = if self.ending.left_lost { ErrorCode::HubLost.exit() } else { code };
                 self.leave(now, "quit".into(), code, id, true);
             }
-            None => self.leave(now, "end of input".into(), refused, RequestId::default(), false),
+            None => self.leave(now, "end of input".into(), code, RequestId::default(), false),
         }
     }
 

@@ -94,6 +94,12 @@ impl Pending {
         if failure.code == ErrorCode::NotTaken {
             return self.failed(failure);
         }
+        if let Some((doing, again)) = of_parcel(&self.request) {
+            let needs_hint = matches!(failure.code, ErrorCode::Interrupted | ErrorCode::HubLost | ErrorCode::TimedOut);
+            let message = format!("{doing}: {}", failure.message);
+            let hint = failure.hint.clone().or(needs_hint.then(|| again.into()));
+            return Failure { message: message.into(), hint, ..failure };
+        }
         let message = format!("`{}`: {}", in_short(&self.request), failure.message);
         self.failed(Failure { message: message.into(), ..failure })
     }
@@ -133,6 +139,16 @@ impl Waiting {
             Self::EndOfInput => 0,
         }
     }
+}
+
+/// What is done by a request about a parcel, and how to do it again. `potluck send` and `potluck receive` have no other
+/// request, and whoever types them knows nothing of its name.
+fn of_parcel(request: &Request) -> Option<(&'static str, &'static str)> {
+    if matches!(request, Request::ParcelSend(_)) {
+        return Some(("Sending", "Send it again, for another code."));
+    }
+    let receives = matches!(request, Request::ParcelReceive(_));
+    receives.then_some(("Receiving", "Try again with the same code, as long as its sender waits."))
 }
 
 /// A request's name and its main field. Texts and passwords are never shown.

@@ -37,7 +37,7 @@ impl Session {
             && (self.transfers.is_untaken() || self.parcels.is_untaken());
         self.ending.set_only_pushes(now, alone);
         if self.ending.pushes_wait_until(self.cx.config.patience.pushes).is_some_and(|until| until <= now) {
-            self.ending.set_only_pushes(now, false);
+            self.ending.leave_untaken();
             self.transfers.take_back_untaken(now, &mut self.cx);
             self.parcels.take_back_untaken(now, &mut self.cx, &mut self.transfers);
         }

@@ -21,7 +21,7 @@ pub use files::{
 pub use handover::{Admitted, CodeOpened, CodeRefused, HungUp, KnockAnswered, KnockRefused, Knocked, Said};
 pub use invites::{InviteAdded, InviteGuessed, InviteRevoked, Invites};
 pub use meetings::{Meeting, MeetingPlaces, MeetingRefused};
-pub use parcels::{ParcelClaimed, ParcelDelivered, ParcelFound, ParcelReady, ParcelReceived, ParcelSent};
+pub use parcels::{ParcelClaimed, ParcelDelivered, ParcelFound, ParcelLeft, ParcelReady, ParcelReceived, ParcelSent};
 pub use people::{
     Blocked, Blocks, CaughtUp, Focused, History, Introduced, KeyAlarm, Members, Message, MessageAcked,
     MessageDelivered, Pong, PrivateClosed, PrivateMessage, PrivateOpened, RoomChanged, RoomCreated, RoomInvited,
@@ -171,6 +171,8 @@ event_table! {
         ParcelReady(ParcelReady) = "parcel-ready", told: Fact, r#"{"transfer":1,"code":"8-crossover-clockwork","hub":"127.0.0.1:7755","kind":"files","name":"talk.mp4","files":1,"size":4096,"times":1}"#;
         /// Somebody has typed the code right, and fetches the parcel.
         ParcelClaimed(ParcelClaimed) = "parcel-claimed", told: Fact, r#"{"transfer":1,"key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#;
+        /// A receiver has left without having everything, and may come back with the same code.
+        ParcelLeft(ParcelLeft) = "parcel-left", told: Fact, r#"{"transfer":1,"key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","gone":true}"#;
         /// A receiver has the whole parcel, on disk.
         ParcelDelivered(ParcelDelivered) = "parcel-delivered", told: Fact, r#"{"transfer":1,"key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","left":0}"#;
         /// As many as may have the parcel have it.

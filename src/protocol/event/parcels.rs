@@ -43,6 +43,16 @@ bodies! {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         again: bool,
     }
+    /// A receiver has left without having everything. The same code goes on for them, as long as the sender waits.
+    ParcelLeft {
+        /// The number of the transfer.
+        transfer: u64,
+        /// The receiver's key.
+        key: PublicKey,
+        /// Whether their connection to the hub was lost, and they did not end it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        gone: bool,
+    }
     /// A receiver has everything, on disk.
     ParcelDelivered {
         /// The number of the transfer.

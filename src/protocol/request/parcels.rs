@@ -19,8 +19,9 @@ requests! {
         #[arg(long, conflicts_with = "text")]
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         stream: bool,
-        /// How many may have it; one, if nothing is said.
-        #[arg(long, value_name = "N")]
+        /// How many may have it, from 1 to 64; one, if nothing is said.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
+        #[schemars(range(min = 1, max = 64))]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         times: Option<u64>,
         /// For how long the code is good, such as 2h; a number alone is in seconds. As long as this program runs, if nothing is said.

@@ -16,18 +16,31 @@ pub(super) struct Returns {
     /// Since when they are counted.
     since: Option<Time>,
     count: u32,
+    /// Whether the user knows that they are here.
+    is_here: bool,
 }
 
 impl Returns {
+    /// Of somebody who is here for the first time, which is told.
+    pub(super) fn here() -> Self {
+        Self { is_here: true, ..Self::default() }
+    }
+
     /// One more. Returns whether it is told to the user; nothing if it is one too many.
     pub(super) fn count(&mut self, now: Time) -> Option<bool> {
         if self.since.is_none_or(|since| since + SPAN <= now) {
-            *self = Self { since: Some(now), count: 0 };
+            (self.since, self.count) = (Some(now), 0);
         }
         if self.count >= MOST {
             return None;
         }
         self.count += 1;
+        self.is_here |= self.count == 1;
         Some(self.count == 1)
+    }
+
+    /// They are gone. Returns whether that is told to the user: not of one whose return was not told.
+    pub(super) fn leave(&mut self) -> bool {
+        std::mem::take(&mut self.is_here)
     }
 }

@@ -73,6 +73,7 @@ fn who_was_killed_comes_back_without_another_exchange() {
     let ticket = receiver.ticket().unwrap();
     sender.gone(1);
     assert_eq!(sender.sending.admitted(), [RECEIVER]);
+    assert_eq!(sender.left, [(RECEIVER, true)]);
     for conversation in 2..5 {
         let mut back = Receiver::new(Time(0), RECEIVER, &code, Some(ticket.clone()));
         assert_eq!(back.knock(), Some(None), "without a share");
@@ -233,4 +234,17 @@ fn whoever_comes_back_again_and_again_is_told_once_a_minute_and_hung_up_on() {
     sender.pass(61);
     sender.knocked(1_000, RECEIVER, None);
     assert_eq!(sender.admitted.len(), 10);
+}
+
+#[test]
+fn whoever_comes_and_goes_is_told_to_have_left_no_more_often_than_to_have_come() {
+    let mut sender = Sender::new(1);
+    let mut receiver = Receiver::new(Time(0), RECEIVER, &sender.code.clone(), None);
+    knock(&mut sender, &mut receiver, RECEIVER, 1);
+    sender.gone(1);
+    for conversation in 2..100 {
+        sender.knocked(conversation, RECEIVER, None);
+        sender.gone(conversation);
+    }
+    assert_eq!(sender.left, [(RECEIVER, true); 2], "after the first time, and after the return that was told");
 }

@@ -41,6 +41,8 @@ struct Sender {
     said: VecDeque<(u64, Vec<u8>)>,
     admitted: Vec<(u64, PublicKey, u64, bool)>,
     delivered: Vec<(PublicKey, u64)>,
+    /// Who has left without having everything, and whether they are gone.
+    left: Vec<(PublicKey, bool)>,
     hung_up: Vec<(u64, bool)>,
     /// What its machine has kept.
     kept: Option<SentCode>,
@@ -51,9 +53,9 @@ impl Sender {
         let mut secrets = Secrets::new([1; 32]);
         let mut sending = Sending::new(SENDER, times, word(), &mut secrets);
         let code = sending.opened(NAMEPLATE).clone();
-        let (said, admitted, delivered, hung_up) = Default::default();
+        let (said, admitted, delivered, left, hung_up) = Default::default();
         let kept = sending.to_keep(None);
-        Self { now: Time(0), sending, secrets, code, said, admitted, delivered, hung_up, kept }
+        Self { now: Time(0), sending, secrets, code, said, admitted, delivered, left, hung_up, kept }
     }
 
     /// Its process is killed, and started again with what its machine has kept. False if its code is good for nobody.
@@ -76,6 +78,7 @@ impl Sender {
                     self.admitted.push((conversation, key, receiver, again));
                 }
                 SendingStep::Delivered { key, left, .. } => self.delivered.push((key, left)),
+                SendingStep::Left { key, gone } => self.left.push((key, gone)),
                 SendingStep::HangUp { conversation, guessed } => self.hung_up.push((conversation, guessed)),
             }
         }
@@ -92,7 +95,7 @@ impl Sender {
     }
 
     fn gone(&mut self, conversation: u64) {
-        self.does(|sending, now, secrets| sending.hung_up(now, conversation, secrets));
+        self.does(|sending, now, secrets| sending.hung_up(now, conversation, true, secrets));
     }
 
     fn pass(&mut self, seconds: u64) {

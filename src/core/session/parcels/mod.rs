@@ -177,7 +177,7 @@ impl Parcels {
             sends.said(hands, conversation, &message.0);
             receives.said(hands, conversation, &message.0);
         } else if let Event::HungUp(event::HungUp { conversation, gone }) = event {
-            sends.hung_up(hands, conversation);
+            sends.hung_up(hands, conversation, gone);
             receives.hung_up(hands, conversation, gone);
         } else if let Event::Error(error) = &event
             && matches!(error.code, ErrorCode::BadRequest | ErrorCode::UnknownRequest)

@@ -227,6 +227,21 @@ impl Receive {
         Some(End::Received(event::ParcelReceived { kind, name, files, size, path, text }))
     }
 
+    /// Why it could not be fetched, if its sender is not there any more: nobody is waited for in vain.
+    pub(super) fn not_fetched(&self, failure: Failure, is_hub_lost: bool) -> Failure {
+        let is_away = matches!(
+            failure.code,
+            ErrorCode::PeerUnreachable | ErrorCode::PeerBroke | ErrorCode::SourceGone | ErrorCode::SourceTooSlow
+        );
+        let is_alone = is_hub_lost || self.receiving.as_ref().is_some_and(Receiving::is_alone);
+        match is_away && is_alone {
+            true => Failure::new(ErrorCode::ParcelGone, "The sender is gone before everything was here.").hint(
+                "What has arrived is kept. When they send the same again (within a day, `potluck send` goes on under the same code), `receive` with the same code goes on.",
+            ),
+            false => failure,
+        }
+    }
+
     /// The failure as it is told: what has arrived is kept, if anything could.
     pub(super) fn explained(&self, failure: Failure) -> Failure {
         match &self.found {

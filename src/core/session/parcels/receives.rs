@@ -162,7 +162,10 @@ impl Receives {
         let Some((&task, receive)) = fetched else { return };
         match result {
             Ok(path) => receive.here(hands, Some(path)),
-            Err(failure) => self.refuse(hands, task, failure),
+            Err(failure) => {
+                let failure = receive.not_fetched(failure, hands.cx.uplink.is_lost());
+                self.refuse(hands, task, failure);
+            }
         }
     }
 

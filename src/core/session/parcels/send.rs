@@ -305,6 +305,10 @@ impl Send {
                     let delivered = event::ParcelDelivered { transfer, key, left };
                     hands.cx.tell_for(hands.now, id.clone(), false, delivered);
                 }
+                SendingStep::Left { key, gone } => {
+                    let left = event::ParcelLeft { transfer, key, gone };
+                    hands.cx.tell_for(hands.now, id.clone(), false, left);
+                }
                 SendingStep::HangUp { conversation, guessed } => hands.hang_up(conversation, guessed),
             }
         }
@@ -354,6 +358,7 @@ impl Send {
     pub(super) fn untaken(&self) -> Failure {
         let name = self.prepared().map_or("the parcel", |prepared| &prepared.about.name);
         Failure::new(ErrorCode::NotTaken, format!("Nobody has taken {name}, and you have left."))
+            .hint("Send it again when they are there, for another code.")
     }
 }
 

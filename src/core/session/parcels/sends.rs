@@ -143,9 +143,9 @@ impl Sends {
     }
 
     /// A conversation is over.
-    pub(super) fn hung_up(&mut self, hands: &mut Hands<'_>, conversation: u64) {
+    pub(super) fn hung_up(&mut self, hands: &mut Hands<'_>, conversation: u64, gone: bool) {
         for sending in self.open.values_mut().filter_map(Send::sending_mut) {
-            sending.hung_up(hands.now, conversation, hands.secrets);
+            sending.hung_up(hands.now, conversation, gone, hands.secrets);
         }
     }
 
@@ -261,7 +261,8 @@ fn check(request: &request::ParcelSend) -> Result<(u64, Option<Duration>), Failu
     let times = times.unwrap_or(1);
     if !(1..=CODE_ADMITTED as u64).contains(&times) {
         let message = format!("1 to {CODE_ADMITTED} may have a parcel.");
-        return refuse(ErrorCode::TooMany, message, "/times");
+        let failure = Failure::new(ErrorCode::TooMany, message).at(pointer_at("/times"));
+        return Err(failure.hint(format!("Say a number from 1 to {CODE_ADMITTED}; for more, send it again.")));
     }
     let Some(until) = until else { return Ok((times, None)) };
     match span_or_seconds(until).filter(|span| !span.is_zero() && *span <= LONGEST) {

@@ -16,7 +16,8 @@ impl Prepared {
         if self.over.is_none() && self.until.is_some_and(|(until, _)| until <= now) {
             self.over = Some(now + LINGER);
             let message = "Nobody has taken it in the time for which the code was good.";
-            self.sending.close(Failure::new(ErrorCode::NotTaken, message));
+            let hint = "Send it again, for another code, which is good for as long as it runs without --until.";
+            self.sending.close(Failure::new(ErrorCode::NotTaken, message).hint(hint));
         }
         let Some(over) = &mut self.over else { return };
         if hands.transfers.is_giving_parcel(id) {

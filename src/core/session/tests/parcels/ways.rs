@@ -115,6 +115,8 @@ fn a_receiver_that_was_killed_goes_on_with_its_ticket() {
     let code = table.send(SEND, parcel(&[file("song", 5)]));
     table.receive(&code);
     table.kill_receiver();
+    let Event::ParcelLeft(left) = &table.sender.told.last().unwrap().event else { panic!() };
+    assert_eq!((left.transfer, left.key, left.gone), (1, RECEIVER, true));
     table.receive(&code);
     assert!(table.sender.told.iter().any(|l| matches!(&l.event, Event::ParcelClaimed(claimed) if claimed.again)));
     table.receiver.complete(1);
@@ -154,6 +156,8 @@ fn the_end_waits_for_a_parcel_as_for_a_push() {
     table.sender.handle(Input::EndOfInput);
     table.sender.pass_with_acks(31_000);
     assert_eq!(table.sender.last(1), Some("not-taken"));
+    table.sender.answer("quit", "bye", r#","reason":"quit","code":0"#);
+    assert_eq!(table.sender.bye(), Some(("end of input", 6)), "not everything is as it was asked");
 }
 
 #[test]
