@@ -382,28 +382,3 @@ fn a_guest_needs_no_invite_and_a_member_is_not_disturbed_by_their_own_send() {
     stranger.end_input();
     assert_eq!(stranger.exit(), 4);
 }
-
-#[test]
-fn what_cannot_go_where_it_is_wanted_is_refused_before_it_is_fetched_and_stays_theirs() {
-    let scene = Scene::default();
-    let hub = scene.hub();
-    let sender = scene.place("sender");
-    for name in ["slides/a", "slides/b", ".config/x"] {
-        sender.put(name, name.as_bytes());
-    }
-    let mut process = sends(&scene, &hub, &["shared/slides"]);
-    let made = code(&mut process);
-    let (ended, out, told) = reads(&scene, &hub, "receiver", &made, &["--output", "-"]);
-    assert!(ended == 1 && out.is_empty() && told.contains("2 files"), "{ended} {told}");
-    let mut receiver = receives(&scene, &hub, "receiver", &made, &[]);
-    assert_eq!((receiver.exit(), process.exit()), (0, 0));
-    assert_eq!(scene.place("receiver").got("slides/b"), b"slides/b");
-    let mut process = sends(&scene, &hub, &["shared/.config"]);
-    let made = code(&mut process);
-    let mut refused = receives(&scene, &hub, "receiver", &made, &[]);
-    assert_eq!(refused.exit(), 1);
-    assert!(text(&refused.refusal("bad-name")["message"]).contains(".config"));
-    let mut receiver = receives(&scene, &hub, "receiver", &made, &["--output", "downloads/theirs"]);
-    assert_eq!((receiver.exit(), process.exit()), (0, 0));
-    assert_eq!(scene.place("receiver").got("theirs"), b".config/x");
-}

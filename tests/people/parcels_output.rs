@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::parcels::{code, command, reads, sends};
+use super::parcels::{code, command, reads, receives, sends};
 use super::*;
 
 #[test]
@@ -52,4 +52,29 @@ fn what_standard_output_does_not_take_is_kept_and_is_no_success() {
         assert_eq!(fs::read(place.path().join("a.bin")).unwrap(), bytes);
         assert_eq!(sender.exit(), 0);
     }
+}
+
+#[test]
+fn what_cannot_go_where_it_is_wanted_is_refused_before_it_is_fetched_and_stays_theirs() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let sender = scene.place("sender");
+    for name in ["slides/a", "slides/b", ".config/x"] {
+        sender.put(name, name.as_bytes());
+    }
+    let mut process = sends(&scene, &hub, &["shared/slides"]);
+    let made = code(&mut process);
+    let (ended, out, told) = reads(&scene, &hub, "receiver", &made, &["--output", "-"]);
+    assert!(ended == 1 && out.is_empty() && told.contains("2 files"), "{ended} {told}");
+    let mut receiver = receives(&scene, &hub, "receiver", &made, &[]);
+    assert_eq!((receiver.exit(), process.exit()), (0, 0));
+    assert_eq!(scene.place("receiver").got("slides/b"), b"slides/b");
+    let mut process = sends(&scene, &hub, &["shared/.config"]);
+    let made = code(&mut process);
+    let mut refused = receives(&scene, &hub, "receiver", &made, &[]);
+    assert_eq!(refused.exit(), 1);
+    assert!(text(&refused.refusal("bad-name")["message"]).contains(".config"));
+    let mut receiver = receives(&scene, &hub, "receiver", &made, &["--output", "downloads/theirs"]);
+    assert_eq!((receiver.exit(), process.exit()), (0, 0));
+    assert_eq!(scene.place("receiver").got("theirs"), b".config/x");
 }

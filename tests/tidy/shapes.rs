@@ -15,7 +15,7 @@ const FILES: usize = 6;
 const LONG_ALL_THE_SAME: &[(&str, usize, &str)] = &[
     ("src/io/store/records.rs store_record", 97, "it is one match with an arm for each record"),
     ("src/sim/store.rs keep", 78, "it is one match with an arm for each record"),
-    ("src/ui/human.rs render", 99, "it is one match with an arm for each event"),
+    ("src/ui/human.rs render", 101, "it is one match with an arm for each event"),
     ("src/ui/log.rs text", 95, "it is one match with an arm for each line of the log"),
 ];
 
