@@ -49,6 +49,8 @@ const NOT_PLAYED: &[(&str, &str)] = &[
     ("knocked", "it is between hub and client only"),
     ("knock-answered", "it is between hub and client only"),
     ("knock-refused", "it is between hub and client only"),
+    ("admitted", "it is between hub and client only"),
+    ("parcel-left", "a receiver must leave in the middle; `core` and real processes play it"),
     ("said", "it is between hub and client only"),
     ("hung-up", "it is between hub and client only"),
     ("invite-guessed", "who guesses has no session yet; real processes play it"),

@@ -202,7 +202,7 @@ fn leaving_waits_and_says_so() {
         scene.note("Ctrl-C");
         scene.sim.interrupt(client, 130);
         scene.wait_ms(30_000);
-        assert_eq!([anna, ben, cleo].map(|who| scene.ended(who)), [Some(0), Some(0), Some(130)]);
+        assert_eq!([anna, ben, cleo].map(|who| scene.ended(who)), [Some(6), Some(6), Some(130)]);
     });
 }
 
