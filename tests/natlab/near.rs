@@ -40,7 +40,7 @@ impl Sender {
     }
 
     /// It ends because the receiver has everything.
-    fn is_done(mut self) {
+    fn ends(mut self) {
         self.process.then("parcel-sent");
         assert_eq!(self.process.exit(), 0);
     }
@@ -98,7 +98,7 @@ fn two_hosts_of_one_home_need_no_hub() {
             let sender = Sender::start(lab, "a", "erin", &bytes);
             let receiver = receive(lab, "a2", "dora", &sender.code);
             has(lab, receiver, "erin", &bytes);
-            sender.is_done();
+            sender.ends();
         });
     });
 }
@@ -131,7 +131,7 @@ fn a_receiver_that_was_killed_finds_the_sender_again_and_goes_on() {
         let receiver = receive(lab, "a2", "dora", &sender.code);
         let came = has(lab, receiver, "erin", &bytes);
         assert!(came["resumed"].as_u64().is_some_and(|resumed| resumed > 0), "{came}");
-        sender.is_done();
+        sender.ends();
     });
 }
 
@@ -155,7 +155,7 @@ fn three_senders_at_once_each_find_their_receiver() {
         for (receiver, name) in receivers.into_iter().zip(names) {
             has(lab, receiver, name, &content(name, 100_000));
         }
-        senders.into_iter().for_each(Sender::is_done);
+        senders.into_iter().for_each(Sender::ends);
     });
 }
 
@@ -185,7 +185,7 @@ fn a_false_sender_beside_the_right_one_gets_no_guess_and_its_place_is_told() {
         let question = json!({"seek": "potluck-seek/1", "nameplate": number});
         let is_question = |line: &&str| serde_json::from_str::<Value>(line).is_ok_and(|line| line == question);
         assert!(!heard.is_empty() && heard.iter().all(is_question), "{heard:#?}");
-        sender.is_done();
+        sender.ends();
     });
 }
 

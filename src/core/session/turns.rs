@@ -45,8 +45,8 @@ pub(super) fn next_to_start(session: &Session) -> Option<usize> {
     let locates = |origin: &Origin| origin.user().is_some_and(Pending::starts_a_transfer);
     let locating = session.cx.uplink.asks().origins().any(locates);
     let waits = matches!(head.start(), Start::Request(Starts::Last)) && !locating;
-    let held_up =
-        waits || (!session.cx.uplink.takes_requests() && !(session.transfers.is_empty() && session.parcels.are_none()));
+    let is_transferring = !session.transfers.is_empty() || !session.parcels.are_none();
+    let held_up = waits || (!session.cx.uplink.takes_requests() && is_transferring);
     let over = |waiting: &Waiting| {
         matches!(waiting, Waiting::Request(pending)
             if matches!(pending.request, Request::Cancel(_) | Request::Transfers(_)))

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags};
 
 use super::target::{Target, unwritable};
-use crate::protocol::{ErrorCode, Failure, OnConflict, cause};
+use crate::io::fs::unwritten_code;
+use crate::protocol::{Failure, OnConflict, cause};
 
 /// What the name of an unfinished file ends with; it begins with a dot.
 const UNFINISHED: &str = ".kept.potluck";
@@ -38,16 +39,14 @@ pub fn keep(
 }
 
 fn unwritten(name: &str, e: &io::Error) -> Failure {
-    let code = match e.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorCode::DiskFull,
-        _ => ErrorCode::NotWritable,
-    };
+    let code = unwritten_code(e);
     Failure::new(code, format!("{name} cannot be written: {}.", cause::of_io(e)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::ErrorCode;
 
     #[test]
     fn what_is_kept_replaces_nothing_unless_told() {

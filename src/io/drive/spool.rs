@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use crate::io::fs::temporary::TemporaryDir;
+use crate::io::fs::unwritten_code;
 use crate::io::os::signals::{OnHangup, Signals};
 use crate::protocol::{ErrorCode, Failure, cause};
 
@@ -77,10 +78,7 @@ impl Passage {
 }
 
 fn unkept(e: &io::Error) -> Failure {
-    let code = match e.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorCode::DiskFull,
-        _ => ErrorCode::NotWritable,
-    };
+    let code = unwritten_code(e);
     Failure::new(code, format!("The stream cannot be kept in a temporary file: {}.", cause::of_io(e)))
         .hint("TMPDIR names another place for temporary files.")
 }

@@ -122,12 +122,10 @@ impl Offers {
 /// Where a path leads.
 fn locate(given: &str) -> Result<Named, Failure> {
     let path = Path::new(given);
-    let missing = |e: io::Error| match e.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-            Failure::new(ErrorCode::NoSuchFile, format!("There is no file or folder {given}."))
-                .hint("Names are relative to where potluck was started.")
-        }
-        _ => Failure::new(ErrorCode::NotReadable, format!("{given} cannot be read: {}.", cause::of_io(&e))),
+    let missing = |e: io::Error| match [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&e.kind()) {
+        true => Failure::new(ErrorCode::NoSuchFile, format!("There is no file or folder {given}."))
+            .hint("Names are relative to where potluck was started."),
+        false => Failure::new(ErrorCode::NotReadable, format!("{given} cannot be read: {}.", cause::of_io(&e))),
     };
     let meta = path.metadata().map_err(missing)?;
     let full = path.canonicalize().map_err(missing)?;
@@ -246,16 +244,15 @@ fn hash_all(
 
 /// Names the file in a failure that does not.
 fn of_file(failure: Failure, file: &str) -> Failure {
-    match failure.code {
-        ErrorCode::SourceChanged | ErrorCode::NoSuchFile => {
-            Failure::new(ErrorCode::SourceChanged, format!("{file} was changed or removed while it was being read."))
-                .hint("Send it again when nothing writes to it any more.")
-        }
-        ErrorCode::NotReadable if !failure.message.contains(file) => {
-            Failure { message: format!("{file}: {}", failure.message).into(), ..failure }
-        }
-        _ => failure,
+    if matches!(failure.code, ErrorCode::SourceChanged | ErrorCode::NoSuchFile) {
+        let message = format!("{file} was changed or removed while it was being read.");
+        return Failure::new(ErrorCode::SourceChanged, message)
+            .hint("Send it again when nothing writes to it any more.");
     }
+    if failure.code == ErrorCode::NotReadable && !failure.message.contains(file) {
+        return Failure { message: format!("{file}: {}", failure.message).into(), ..failure };
+    }
+    failure
 }
 
 /// The name at the receiver of a file that was found below a path.

@@ -32,7 +32,7 @@ impl World {
         let times = 1 + rng.below(3);
         let sender = Sender::new(times);
         let wrong = Code::new(NAMEPLATE, 0x1234);
-        let code = |n: usize| if n % 2 == 0 { sender.code.clone() } else { wrong.clone() };
+        let code = |n: usize| if n.is_multiple_of(2) { sender.code.clone() } else { wrong.clone() };
         let receivers = (0..4).map(|n| Receiver::new(Time(0), key(n), &code(n), None)).collect();
         let hostility = [1, 5, 50][rng.below(3) as usize];
         Self {

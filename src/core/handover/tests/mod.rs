@@ -294,7 +294,7 @@ fn what_a_parcel_is_must_fit_what_is_in_it() {
     assert_eq!(kind(ParcelKind::Stream, of_files(std::slice::from_ref(&stream))), Ok(()));
     assert_eq!(kind(ParcelKind::Stream, of_files(&[one])), broke, "a name of the sender's choice");
     assert_eq!(kind(ParcelKind::Stream, of_files(&[stream.clone(), file("b", 1)])), broke);
-    assert_eq!(kind(ParcelKind::Text, of_files(&[stream.clone()])), broke);
+    assert_eq!(kind(ParcelKind::Text, of_files(std::slice::from_ref(&stream))), broke);
     assert_eq!((kind(ParcelKind::Files, parcel()), kind(ParcelKind::Stream, parcel())), (broke, broke));
     let listed = Parcel { content: ParcelContent::Listed(file("listing", 900)), ..of_files(&[stream]) };
     assert_eq!((kind(ParcelKind::Stream, listed.clone()), kind(ParcelKind::Text, listed)), (broke, broke));

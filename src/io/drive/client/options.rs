@@ -184,7 +184,7 @@ impl ClientOptions {
         SessionConfig {
             entry: match self.who.entry() {
                 Entry::Member if self.passing => Entry::Keeper,
-                entry => entry,
+                entry @ (Entry::Named { .. } | Entry::Member | Entry::Keeper | Entry::Guest) => entry,
             },
             key,
             hub: self.hub.host_port(),

@@ -18,6 +18,7 @@ use crate::core::fetch::FetchPlan;
 use crate::core::session::{ParcelInput, ParcelOutput};
 use crate::io::content::store::ContentStore;
 use crate::io::fs::temporary::TemporaryDir;
+use crate::io::fs::unwritten_code;
 use crate::io::offers::{Gathered, Offers, ParcelFile};
 use crate::io::os::cancel::Cancel;
 use crate::io::state::sent_codes::{SentCodeFile, SentCodes};
@@ -272,10 +273,7 @@ fn unreadable() -> Failure {
 }
 
 fn no_place(e: &io::Error) -> Failure {
-    let code = match e.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorCode::DiskFull,
-        _ => ErrorCode::NotWritable,
-    };
+    let code = unwritten_code(e);
     Failure::new(code, format!("The list of files cannot be kept in a temporary folder: {}.", cause::of_io(e)))
         .hint("TMPDIR names another place for temporary files.")
 }
