@@ -50,7 +50,7 @@ fn a_guest_and_a_sender_without_a_name_talk_meet_and_are_relayed() {
     sender.say(&json!({"open_code": 1}));
     let number = sender.expect("code-opened")["nameplate"].clone();
     assert_eq!(seek(hub.port, &number), [json!({"opened": true})]);
-    assert_eq!(seek(hub.port, &json!(4)), [json!({"opened": false})]);
+    assert_eq!(seek(hub.port, &json!(8)), [json!({"opened": false})]);
     let opened = hub.process.then("parcel-opened");
     assert_eq!((&opened["code"], &opened["name"]), (&number, &json!("anna")));
 
@@ -59,7 +59,8 @@ fn a_guest_and_a_sender_without_a_name_talk_meet_and_are_relayed() {
     guest.say(&json!({"knock": number, "ask": 1, "share": SHARE}));
     let (knocked, answered) = (sender.expect("knocked"), guest.expect("knock-answered"));
     assert_eq!((&knocked["share"], &knocked["key"]), (&json!(SHARE), &json!(identity(72).key)));
-    assert_eq!((&answered["key"], &answered["address"]), (&json!(identity(71).key), &json!("127.0.0.1")));
+    // Where the sender is, only whoever is admitted learns.
+    assert_eq!((&answered["key"], answered.get("address")), (&json!(identity(71).key), None));
     let talk = &knocked["conversation"];
     for message in ["00", "01", "02"] {
         sender.say(&json!({"say": talk, "message": message}));
@@ -72,6 +73,8 @@ fn a_guest_and_a_sender_without_a_name_talk_meet_and_are_relayed() {
     sender.say(&json!({"admit": talk}));
     let admitted = hub.process.then("parcel-admitted");
     assert_eq!((&admitted["name"], &admitted["address"]), (&json!(""), &json!("127.0.0.1")));
+    let told = guest.expect("admitted");
+    assert_eq!((&told["conversation"], &told["address"]), (talk, &json!("127.0.0.1")));
     guest.say(&wants);
     let (mut one, mut other) =
         (Half::of(hub.port, &guest.expect("meeting")), Half::of(hub.port, &sender.expect("meeting")));
