@@ -227,17 +227,20 @@ impl Receive {
         Some(End::Received(event::ParcelReceived { kind, name, files, size, path, text }))
     }
 
-    /// Why it could not be fetched, if its sender is not there any more: nobody is waited for in vain.
+    /// Why it could not be fetched, if its sender is not there any more, or does not show any more that it is: nobody is waited
+    /// for in vain.
     pub(super) fn not_fetched(&self, failure: Failure, is_hub_lost: bool) -> Failure {
         let is_away = matches!(
             failure.code,
             ErrorCode::PeerUnreachable | ErrorCode::PeerBroke | ErrorCode::SourceGone | ErrorCode::SourceTooSlow
         );
         let is_alone = is_hub_lost || self.receiving.as_ref().is_some_and(Receiving::is_alone);
-        match is_away && is_alone {
-            true => Failure::new(ErrorCode::ParcelGone, "The sender is gone before everything was here.").hint(
-                "What has arrived is kept. When they send the same again (within a day, `potluck send` goes on under the same code), `receive` with the same code goes on.",
-            ),
+        match is_away {
+            true if is_alone => {
+                Failure::new(ErrorCode::ParcelGone, "The sender is gone before everything was here.").hint(SENT_AGAIN)
+            }
+            // The hub may find out late that it is gone.
+            true => failure.hint(SENT_AGAIN),
             false => failure,
         }
     }
@@ -267,6 +270,10 @@ impl Receive {
         }
     }
 }
+
+/// What can be done if the sender has perhaps ended.
+const SENT_AGAIN: &str = "What has arrived is kept. While they wait, or when they send the same again (within a day, \
+     `potluck send` goes on under the same code), `receive` with the same code goes on.";
 
 /// Checks that standard output can take it, if all goes there: before anything is fetched, so that the code stays good.
 fn fits_output(passes_on: PassesOn, files: u64) -> Result<(), Failure> {

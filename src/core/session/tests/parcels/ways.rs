@@ -351,3 +351,21 @@ fn whoever_claims_a_parcel_and_does_not_fetch_does_not_keep_it() {
     table.play_but_listing();
     assert_eq!((table.sender.last(1), table.receiver.last(1)), (Some("not-taken"), Some("parcel-gone")));
 }
+
+#[test]
+fn whoever_does_not_find_the_sender_again_is_told_how_it_can_go_on_whatever_became_of_it() {
+    let hint = |code: ErrorCode| {
+        let mut table = Table::new();
+        let made = table.send(SEND, parcel(&[file("song", 5)]));
+        table.receive(&made);
+        table.receiver.handle(Input::Transfer(1, TransferNote::Failed(code.into())));
+        let Some(Event::Error(error)) = table.receiver.told.iter().map(|line| &line.event).next_back() else {
+            panic!("{:?}", table.receiver.words())
+        };
+        assert_eq!(error.code, code);
+        error.hint.clone().unwrap()
+    };
+    // The hub may find out late that the sender was killed.
+    assert!(hint(ErrorCode::PeerBroke).contains("send the same again"));
+    assert!(hint(ErrorCode::DiskFailed).contains("while its sender waits"));
+}
