@@ -19,8 +19,7 @@ use crate::io::drive::client::Who;
 use crate::io::drive::spool::Passage;
 use crate::io::drive::stdout::{StandardOutput, loss};
 use crate::io::fs::check_target;
-use crate::protocol::parcel::ParcelKind;
-use crate::protocol::{Code, ErrorCode, EventLine, Failure, JoinLink, OnConflict, cause, event, request};
+use crate::protocol::{Code, ErrorCode, Failure, JoinLink, OnConflict, cause, event, request};
 
 /// Standard output, as a path.
 const STDOUT: &str = "-";
@@ -87,9 +86,9 @@ impl Receive {
         let aside = !self.client.json && (passage.is_some() || !io::stdout().is_terminal());
         let private = passage.as_ref().map(|(_, passage)| passage.path());
         let retold = Some(came.retold(self.text_file(), aside, private));
-        let (rates, who, heard) = ((None, self.down), Who::Guest, Box::new(|_: &EventLine| ()));
+        let (rates, who) = ((None, self.down), Who::Guest);
         let passed_on = passage.as_ref().map(|(what, passage)| (*what, passage.path()));
-        let errand = Errand { hub, who, passing, request, downloads, passed_on, rates, aside, heard, retold };
+        let errand = Errand { hub, who, passing, request, downloads, passed_on, rates, aside, retold };
         let ended = self.client.run(errand)?;
         let (received, unkept) = came.take();
         if let Some(received) = received.filter(|_| aside) {
@@ -225,11 +224,7 @@ fn unpasted(words: &[String]) -> Vec<String> {
 fn pass_on(received: &event::ParcelReceived, passed_on: Option<PassesOn>, folder: &Path) -> Result<(), Failure> {
     let event::ParcelReceived { kind, path, text, name, .. } = received;
     let mut out = StandardOutput;
-    let passes_on = match passed_on.unwrap_or_default() {
-        PassesOn::Nothing => false,
-        PassesOn::Streams => *kind == ParcelKind::Stream,
-        PassesOn::All => true,
-    };
+    let passes_on = passed_on.unwrap_or_default().takes(*kind);
     if let Some(text) = text {
         let write = |out: &mut dyn Write| out.write_all(text.as_bytes());
         return write(&mut out).map_err(|e| kept(lost(&e), keep(folder, TEXT_FILE, OnConflict::Rename, write)));

@@ -95,9 +95,9 @@ impl Send {
     }
 
     fn errand(&self, hub: JoinLink, who: Who, request: Request) -> Errand {
-        let (downloads, rates, heard) = (PathBuf::from("."), (self.up, None), Box::new(|_: &EventLine| ()));
+        let (downloads, rates) = (PathBuf::from("."), (self.up, None));
         let (aside, passed_on, retold) = (false, None, None);
-        Errand { hub, who, passing: false, request, downloads, passed_on, rates, aside, heard, retold }
+        Errand { hub, who, passing: false, request, downloads, passed_on, rates, aside, retold }
     }
 
     fn request(&self, spooled: Option<&Spooled>) -> Result<Request, Failure> {

@@ -32,6 +32,19 @@ impl TokenBucket {
         to_duration(after.paid.saturating_sub(now.as_nanos()).saturating_sub(burst.as_nanos()))
     }
 
+    /// Takes something at this price, unless that is too much.
+    ///
+    /// # Errors
+    /// After how many milliseconds it is not too much any more.
+    pub fn spend(&mut self, now: Duration, price: Duration, burst: Duration) -> Result<(), u64> {
+        let wait = self.wait(now, price, burst);
+        if !wait.is_zero() {
+            return Err((wait.as_micros() as u64).div_ceil(1_000));
+        }
+        self.take(now, price);
+        Ok(())
+    }
+
     /// When everything that was taken is paid for, except for a burst.
     pub fn due(&self, burst: Duration) -> Duration {
         to_duration(self.paid.saturating_sub(burst.as_nanos()))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::super::duration::seconds;
-use super::{Face, Renderer, Retold, RunMode, Shows, bars, run, standard_output, style};
+use super::{Face, Renderer, Retold, RunMode, bars, run, standard_output, style};
 use crate::core::session::PassesOn;
 use crate::io::drive::client::{ClientOptions, Ports, UserInput, Who};
 use crate::io::state::home::Home;
@@ -73,8 +73,6 @@ pub(in crate::cli) struct Errand {
     pub(in crate::cli) rates: (Option<u64>, Option<u64>),
     /// Whether text goes to standard error, because standard output is for what is received.
     pub(in crate::cli) aside: bool,
-    /// Hears each event of the request that is shown.
-    pub(in crate::cli) heard: Box<dyn FnMut(&EventLine) + Send>,
     /// Changes an event before it is told.
     pub(in crate::cli) retold: Option<Retold>,
 }
@@ -104,19 +102,15 @@ impl ParcelArgs {
     /// Runs a client with the one request to its end.
     pub(in crate::cli) fn run(&self, errand: Errand) -> Result<ExitCode, Failure> {
         let options = self.options(&errand)?;
-        let Errand { request, passing, aside, mut heard, retold, .. } = errand;
+        let Errand { request, passing, aside, retold, .. } = errand;
         let bars = if aside { None } else { bars(self.json) };
-        let shows: Shows = Box::new(move |line| {
-            heard(line);
-            shows(line)
-        });
         let mode = RunMode {
             linger: false,
             fail_fast: true,
             follow: Follows::NOTHING,
             inbox: false,
             told: if self.json && !self.all_events { of_the_request } else { everything },
-            shows,
+            shows: Box::new(shows),
             bars: bars.clone(),
             password: None,
             push_patience: None,

@@ -12,7 +12,7 @@ use crate::core::verify::KnownKey;
 use crate::protocol::event::Settings;
 use crate::protocol::line::BadLine;
 use crate::protocol::name::NameKey;
-use crate::protocol::parcel::{Parcel, SentCode, Ticket};
+use crate::protocol::parcel::{Parcel, ParcelKind, SentCode, Ticket};
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::wire::{Frame, Meet, MeetAt, Received};
@@ -66,6 +66,17 @@ pub enum PassesOn {
     Streams,
     /// Everything, so that there must be one file at most.
     All,
+}
+
+impl PassesOn {
+    /// Whether a parcel of this kind is passed on.
+    pub fn takes(self, kind: ParcelKind) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Streams => kind == ParcelKind::Stream,
+            Self::All => true,
+        }
+    }
 }
 
 /// How a session is at the hub.

@@ -7,6 +7,7 @@
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
@@ -16,7 +17,7 @@ use rustix::fs::Stat;
 pub use super::manifest::Manifest;
 use crate::io::os::cancel::Cancel;
 use crate::protocol::cause;
-use crate::protocol::{Chunking, ContentHash, DEFAULT_CHUNK, ErrorCode, Failure, MAX_SIZE, Timestamp};
+use crate::protocol::{Chunking, Content, ContentHash, DEFAULT_CHUNK, ErrorCode, Failure, MAX_SIZE, Timestamp};
 
 /// How much is read at a time, in bytes: it fits into a core's own cache.
 const BUFFER: usize = 256 << 10;
@@ -36,6 +37,21 @@ pub struct Hashed {
     pub manifest: Manifest,
     /// The file that was read, as it was before and after.
     pub fingerprint: Fingerprint,
+}
+
+impl Hashed {
+    /// The content, as others are told of it, under this name.
+    pub(in crate::io) fn content(&self, file: Arc<str>) -> Content {
+        let (chunking, modified) = (&self.chunking, self.fingerprint.modified());
+        Content {
+            file,
+            size: chunking.size(),
+            hash: self.hash,
+            chunk_size: chunking.chunk_size(),
+            chunks: chunking.count().into(),
+            modified: Some(modified),
+        }
+    }
 }
 
 /// The metadata that shows whether a file was changed or replaced since it was hashed.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags};
 
 use super::target::{Target, unwritable};
-use crate::io::fs::unwritten_code;
-use crate::protocol::{Failure, OnConflict, cause};
+use crate::io::fs::unwritten;
+use crate::protocol::{Failure, OnConflict};
 
 /// What the name of an unfinished file ends with; it begins with a dot.
 const UNFINISHED: &str = ".kept.potluck";
@@ -23,24 +23,21 @@ pub fn keep(
     on_conflict: OnConflict,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<PathBuf, Failure> {
-    std::fs::create_dir_all(folder).map_err(|e| unwritten(&folder.display().to_string(), &e))?;
+    std::fs::create_dir_all(folder).map_err(|e| unwritten(&format!("{} cannot be written", folder.display()), &e))?;
     let target = Target::open(folder, name, on_conflict)?;
     target.check_conflict()?;
     let unfinished = format!(".{}{UNFINISHED}", std::process::id());
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = rustix::fs::openat(target.folder(), unfinished.as_str(), flags, Mode::from_raw_mode(0o644));
     let mut file = std::fs::File::from(file.map_err(|e| unwritable(name, e))?);
-    let written = write(&mut file).and_then(|()| file.sync_all()).map_err(|e| unwritten(name, &e));
+    let written = write(&mut file)
+        .and_then(|()| file.sync_all())
+        .map_err(|e| unwritten(&format!("{name} cannot be written"), &e));
     let placed = written.and_then(|()| target.place(&unfinished));
     if placed.is_err() {
         let _ = rustix::fs::unlinkat(target.folder(), unfinished.as_str(), AtFlags::empty());
     }
     placed
-}
-
-fn unwritten(name: &str, e: &io::Error) -> Failure {
-    let code = unwritten_code(e);
-    Failure::new(code, format!("{name} cannot be written: {}.", cause::of_io(e)))
 }
 
 #[cfg(test)]

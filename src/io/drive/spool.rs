@@ -5,8 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use crate::io::fs::temporary::TemporaryDir;
-use crate::io::fs::unwritten_code;
+use crate::io::fs::temporary::{self, TemporaryDir};
 use crate::io::os::signals::{OnHangup, Signals};
 use crate::protocol::{ErrorCode, Failure, cause};
 
@@ -78,7 +77,5 @@ impl Passage {
 }
 
 fn unkept(e: &io::Error) -> Failure {
-    let code = unwritten_code(e);
-    Failure::new(code, format!("The stream cannot be kept in a temporary file: {}.", cause::of_io(e)))
-        .hint("TMPDIR names another place for temporary files.")
+    temporary::unkept("The stream cannot be kept in a temporary file", e)
 }

@@ -7,10 +7,13 @@ pub(crate) mod temporary;
 
 pub use folders::{check_dir, check_target};
 
-use crate::protocol::ErrorCode;
+use std::io;
 
-/// The kind of failure of a file that could not be written.
-pub fn unwritten_code(e: &std::io::Error) -> ErrorCode {
-    let full = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
-    if full.contains(&e.kind()) { ErrorCode::DiskFull } else { ErrorCode::NotWritable }
+use crate::protocol::{ErrorCode, Failure, cause};
+
+/// The failure of something that was to be written, which `what` says: `disk-full`, or else `not-writable`.
+pub(crate) fn unwritten(what: &str, e: &io::Error) -> Failure {
+    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded].contains(&e.kind());
+    let code = if full { ErrorCode::DiskFull } else { ErrorCode::NotWritable };
+    Failure::new(code, format!("{what}: {}.", cause::of_io(e)))
 }

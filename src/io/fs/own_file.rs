@@ -2,11 +2,12 @@
 //! pipe, a device or a link, we would wait for ever, or read and write elsewhere; so only regular files are opened.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use serde::de::DeserializeOwned;
 
 use crate::protocol::name::NameKey;
 
@@ -57,6 +58,27 @@ pub(crate) fn open_own(options: &mut OpenOptions, file: &Path) -> io::Result<Fil
 /// Those of [`open_own`].
 pub(crate) fn read_own(file: &Path) -> io::Result<File> {
     open_own(OpenOptions::new().read(true), file)
+}
+
+/// What one of our files says, as JSON. One that cannot be read, or is damaged, or longer than so many bytes is as good as
+/// none.
+pub(crate) fn read_json<T: DeserializeOwned>(file: &Path, most: u64) -> Option<T> {
+    let mut text = String::new();
+    read_own(file).ok()?.take(most).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Writes another file, which only its owner may read, and renames it over: so there is always a whole one. It is on disk
+/// when this returns.
+///
+/// # Errors
+/// Those of opening, writing and renaming.
+pub(crate) fn replace_own(file: &Path, text: &str) -> io::Result<()> {
+    let fresh = file.with_added_extension("new");
+    let mut out = open_own(OpenOptions::new().write(true).create(true).truncate(true).mode(0o600), &fresh)?;
+    out.write_all(text.as_bytes())?;
+    out.sync_all()?;
+    std::fs::rename(&fresh, file)
 }
 
 fn must_be_regular(kind: std::fs::FileType) -> io::Result<()> {

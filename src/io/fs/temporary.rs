@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::own_file::open_own;
+use super::unwritten;
 use crate::io::os::clock::random;
+use crate::protocol::Failure;
 
 /// What the names of the folders begin with.
 const PREFIX: &str = "potluck-";
@@ -52,6 +54,11 @@ impl TemporaryDir {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// The failure of what was to be kept in a temporary folder, which `what` says.
+pub(crate) fn unkept(what: &str, e: &io::Error) -> Failure {
+    unwritten(what, e).hint("TMPDIR names another place for temporary files.")
 }
 
 impl Drop for TemporaryDir {

@@ -50,14 +50,7 @@ pub struct ParcelFile {
 impl ParcelFile {
     /// The content, as the receiver is told of it.
     pub fn content(&self) -> Content {
-        Content {
-            file: self.name.clone(),
-            size: self.hashed.chunking.size(),
-            hash: self.hashed.hash,
-            chunk_size: self.hashed.chunking.chunk_size(),
-            chunks: self.hashed.chunking.count().into(),
-            modified: Some(self.hashed.fingerprint.modified()),
-        }
+        self.hashed.content(self.name.clone())
     }
 
     pub(in crate::io) fn stored(self) -> StoredContent {

@@ -16,13 +16,6 @@ pub(crate) struct Ready {
 impl Ready {
     /// The content that is published.
     pub(crate) fn content(&self) -> Content {
-        Content {
-            file: self.name.clone(),
-            size: self.hashed.chunking.size(),
-            hash: self.hashed.hash,
-            chunk_size: self.hashed.chunking.chunk_size(),
-            chunks: self.hashed.chunking.count().into(),
-            modified: Some(self.hashed.fingerprint.modified()),
-        }
+        self.hashed.content(self.name.clone())
     }
 }

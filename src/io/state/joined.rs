@@ -1,13 +1,11 @@
 //! Which hubs this person has joined, and under which name: where `send` and `receive` go if nobody says.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::io::fs::own_file::{open_own, read_own};
+use crate::io::fs::own_file::{read_json, replace_own};
 use crate::protocol::{HostPort, JoinLink, to_json};
 
 /// The largest file that is read, in bytes.
@@ -68,17 +66,11 @@ impl JoinedHubs {
         all.retain(|joined| !joined.is_at(&hosts));
         all.push(added);
         let surplus = all.len().saturating_sub(MAX_HUBS);
-        let fresh = self.0.with_extension("json.new");
-        let mut out = open_own(OpenOptions::new().write(true).create(true).truncate(true).mode(0o600), &fresh)?;
-        out.write_all(to_json(&all.split_off(surplus)).as_bytes())?;
-        std::fs::rename(&fresh, &self.0)
+        replace_own(&self.0, &to_json(&all.split_off(surplus)))
     }
 
-    /// A file that cannot be read is as good as none.
     fn read(&self) -> Vec<Joined> {
-        let mut text = String::new();
-        let read = read_own(&self.0).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
-        read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_default()
+        read_json(&self.0, MAX_BYTES).unwrap_or_default()
     }
 }
 

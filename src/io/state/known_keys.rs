@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::core::verify::KnownKey;
-use crate::io::fs::own_file::{open_own, read_own};
+use crate::io::fs::own_file::{open_own, read_own, replace_own};
 use crate::protocol::cause;
 use crate::protocol::name::NameKey;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
@@ -121,15 +121,9 @@ impl KnownKeysFile {
         Ok(folded_anew(known))
     }
 
-    /// Writes another file and renames it over, so that the keys are always there as a whole.
+    /// Replaces all keys.
     pub(super) fn replace(&self, known: &KnownKeys) -> io::Result<()> {
-        let fresh = self.file.with_extension("json.new");
-        let mut options = OpenOptions::new();
-        let mut out = open_own(options.create(true).write(true).truncate(true).mode(0o600), &fresh)?;
-        serde_json::to_writer_pretty(&mut out, known)?;
-        out.write_all(b"\n")?;
-        out.sync_all()?;
-        std::fs::rename(&fresh, &self.file)
+        replace_own(&self.file, &(serde_json::to_string_pretty(known)? + "\n"))
     }
 
     fn damaged(&self, what: &str) -> Failure {

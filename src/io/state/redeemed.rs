@@ -3,14 +3,12 @@
 //! A code is spent by the exchange. If the client then cannot enter, because its name is taken, say, the same command
 //! with another name must not need another code.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::io::fs::own_file::{open_own, read_own};
+use crate::io::fs::own_file::{read_json, replace_own};
 use crate::protocol::{Code, ContentHash, PublicKey, to_json};
 
 /// The largest file that is read, in bytes.
@@ -45,9 +43,7 @@ impl RedeemedFile {
     /// What this code was good for at this hub, if it is the one that was used last. A file that cannot be read is as
     /// good as none.
     pub fn get(&self, host_port: &str, code: &Code) -> Option<Redeemed> {
-        let mut text = String::new();
-        read_own(&self.0).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
-        let Kept { of, key, invite } = serde_json::from_str(&text).ok()?;
+        let Kept { of, key, invite } = read_json(&self.0, MAX_BYTES)?;
         (of == hash(host_port, code)).then_some(Redeemed { key, invite })
     }
 
@@ -57,9 +53,7 @@ impl RedeemedFile {
     /// If the file cannot be written.
     pub fn set(&self, host_port: &str, code: &Code, redeemed: &Redeemed) -> io::Result<()> {
         let Redeemed { key, invite } = redeemed.clone();
-        let text = to_json(&Kept { of: hash(host_port, code), key, invite });
-        let mut file = open_own(OpenOptions::new().write(true).create(true).truncate(true).mode(0o600), &self.0)?;
-        file.write_all(text.as_bytes())
+        replace_own(&self.0, &to_json(&Kept { of: hash(host_port, code), key, invite }))
     }
 }
 

@@ -5,14 +5,14 @@
 //! sent. It is locked as long as a process sends that, and removed when the process has ended it.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::io::fs::own_file::{open_own, read_own};
+use crate::io::fs::own_file::{open_own, read_json, replace_own};
 use crate::protocol::parcel::SentCode;
 use crate::protocol::{ContentHash, PublicKey, to_json};
 
@@ -75,13 +75,11 @@ fn is_locked(path: &Path) -> bool {
 impl SentCodeFile {
     /// What was kept, if it is not too old. A file that cannot be read is as good as none.
     pub fn read(&self) -> Option<SentCode> {
-        let file = read_own(&self.file).ok()?;
-        if file.metadata().ok()?.modified().ok()?.elapsed().is_ok_and(|age| age > LONGEST) {
+        let kept = self.file.symlink_metadata().and_then(|kept| kept.modified()).ok()?;
+        if kept.elapsed().is_ok_and(|age| age > LONGEST) {
             return None;
         }
-        let mut text = String::new();
-        file.take(MAX_BYTES).read_to_string(&mut text).ok()?;
-        serde_json::from_str(&text).ok()
+        read_json(&self.file, MAX_BYTES)
     }
 
     /// Keeps a code, on disk when this returns.
@@ -89,11 +87,7 @@ impl SentCodeFile {
     /// # Errors
     /// If it cannot be written.
     pub fn keep(&self, code: &SentCode) -> io::Result<()> {
-        let fresh = self.file.with_extension("new");
-        let mut out = open_own(OpenOptions::new().write(true).create(true).truncate(true).mode(0o600), &fresh)?;
-        out.write_all(to_json(code).as_bytes())?;
-        out.sync_all()?;
-        std::fs::rename(&fresh, &self.file)
+        replace_own(&self.file, &to_json(code))
     }
 
     /// Forgets it.

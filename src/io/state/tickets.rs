@@ -3,13 +3,13 @@
 //!
 //! Each ticket is a file of its own, readable for its owner only, whose name is a hash of the hub's key and the code.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::io::fs::own_file::{open_own, read_own};
+use crate::io::fs::own_file::{read_json, replace_own};
 use crate::protocol::parcel::Ticket;
 use crate::protocol::{Code, PublicKey, to_json};
 
@@ -33,9 +33,7 @@ impl Tickets {
 
     /// What was kept of a code at this hub. A file that cannot be read is as good as none.
     pub fn find(&self, hub: &PublicKey, code: &Code) -> Option<Ticket> {
-        let mut text = String::new();
-        read_own(&self.file(hub, code)).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
-        serde_json::from_str(&text).ok().filter(|ticket: &Ticket| ticket.code == *code)
+        read_json(&self.file(hub, code), MAX_BYTES).filter(|ticket: &Ticket| ticket.code == *code)
     }
 
     /// Keeps a ticket, on disk when this returns.
@@ -45,12 +43,7 @@ impl Tickets {
     pub fn keep(&self, hub: &PublicKey, ticket: &Ticket) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
         self.prune();
-        let file = self.file(hub, &ticket.code);
-        let fresh = file.with_extension("new");
-        let mut out = open_own(OpenOptions::new().write(true).create(true).truncate(true).mode(0o600), &fresh)?;
-        out.write_all(to_json(ticket).as_bytes())?;
-        out.sync_all()?;
-        std::fs::rename(&fresh, &file)
+        replace_own(&self.file(hub, &ticket.code), &to_json(ticket))
     }
 
     /// Forgets what was kept of a code.

@@ -64,13 +64,7 @@ impl Seeks {
                 return Err(1_000);
             }
         }
-        let bucket = self.0.entry(network).or_default();
-        let wait = bucket.wait(at, EACH, BURST);
-        if !wait.is_zero() {
-            return Err((wait.as_micros() as u64).div_ceil(1_000));
-        }
-        bucket.take(at, EACH);
-        Ok(())
+        self.0.entry(network).or_default().spend(at, EACH, BURST)
     }
 }
 

@@ -38,13 +38,7 @@ impl Rates {
 fn spend(bucket: &mut TokenBucket, now: Time, rate: u32, cost: u32) -> Result<(), u64> {
     let cost = u64::from(cost.min(rate.saturating_mul(BURST).max(1)));
     let price = Duration::from_micros(cost * 1_000_000 / u64::from(rate.max(1)));
-    let now = now - Time(0);
-    let wait = bucket.wait(now, price, Duration::from_secs(BURST.into()));
-    if !wait.is_zero() {
-        return Err((wait.as_micros() as u64).div_ceil(1_000));
-    }
-    bucket.take(now, price);
-    Ok(())
+    bucket.spend(now - Time(0), price, Duration::from_secs(BURST.into()))
 }
 
 #[cfg(test)]

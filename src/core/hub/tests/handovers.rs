@@ -347,14 +347,7 @@ fn a_session_of_a_guest_is_no_session_of_a_member() {
 impl Rig {
     /// A guest goes on with its session, over a new connection.
     fn resume_guest(&mut self, conn: ConnId, key: u8, before: ConnId) {
-        let session = self.hub_hello(before).session;
-        let Wire { sent, received, ref asked, .. } = self.wires[&before];
-        let asked = asked.clone();
-        self.connect(conn, key);
-        let wire = self.wires.get_mut(&conn).unwrap();
-        (wire.sent, wire.received, wire.asked) = (sent, received, asked);
-        let hello = GUEST.replace(r#""received":0"#, &format!(r#""session":"{session}","received":{received}"#));
-        self.line(conn, &hello);
+        self.resume_by(GUEST, conn, key, before);
         assert!(self.hub_hello(conn).resumed);
     }
 }

@@ -208,15 +208,18 @@ impl Rig {
 
     /// A new connection goes on with the session of another.
     fn resume(&mut self, conn: ConnId, key: u8, before: ConnId) {
+        self.resume_by(HELLO, conn, key, before);
+    }
+
+    /// The same, with a hello that is like this one.
+    fn resume_by(&mut self, hello: &str, conn: ConnId, key: u8, before: ConnId) {
         let session = self.hub_hello(before).session;
         let Wire { sent, received, ref asked, .. } = self.wires[&before];
         let asked = asked.clone();
         self.connect(conn, key);
         let wire = self.wires.get_mut(&conn).unwrap();
         (wire.sent, wire.received, wire.asked) = (sent, received, asked);
-        let hello = format!(
-            r#"{{"hello":"potluck-link/1","session":"{session}","received":{received},"port":40001,"link_port":45001,"instance":"0123456789abcdef"}}"#
-        );
+        let hello = hello.replace(r#""received":0"#, &format!(r#""session":"{session}","received":{received}"#));
         self.line(conn, &hello);
     }
 

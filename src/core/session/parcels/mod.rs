@@ -17,9 +17,8 @@ use super::words::ParcelInput;
 use crate::core::secrets::Secrets;
 use crate::core::time::Time;
 use crate::protocol::limits::ANSWER_SMALL;
-use crate::protocol::parcel::{Parcel, Ticket};
 use crate::protocol::wire::{Ask, HangUp};
-use crate::protocol::{Content, ErrorCode, Event, Failure, PublicKey, Transfer, event, request};
+use crate::protocol::{ErrorCode, Event, Failure, PublicKey, Transfer, event, request};
 use asks::{AskNumbers, Asked};
 use receives::Receives;
 use sends::Sends;
@@ -81,12 +80,17 @@ impl Parcels {
 
     /// What the driver has done for parcels.
     pub(super) fn handle(&mut self, now: Time, cx: &mut Context, transfers: &mut Transfers, input: ParcelInput) {
+        let (sends, receives, mut hands) = self.split(now, cx, transfers);
         match input {
-            ParcelInput::Prepared(parcel, result) => self.prepared(now, cx, transfers, parcel, result),
-            ParcelInput::Recalled(parcel, kept) => self.sends.recalled(parcel, kept),
-            ParcelInput::Hashing(parcel, progress) => self.hashing(now, cx, parcel, progress),
-            ParcelInput::Listed(task, result) => self.listed(now, cx, transfers, task, result),
-            ParcelInput::TicketFound(task, ticket) => self.ticket_found(now, cx, transfers, task, ticket),
+            ParcelInput::Prepared(parcel, result) => sends.prepared(&mut hands, parcel, result),
+            ParcelInput::Recalled(parcel, kept) => sends.recalled(parcel, kept),
+            ParcelInput::Hashing(parcel, progress) => {
+                if let Some(id) = sends.id_of(parcel) {
+                    hands.cx.tell_for(now, id, false, progress);
+                }
+            }
+            ParcelInput::Listed(task, result) => receives.listed(&mut hands, task, result),
+            ParcelInput::TicketFound(task, ticket) => receives.ticket_found(&mut hands, task, ticket),
         }
     }
 
@@ -99,52 +103,6 @@ impl Parcels {
         request: request::ParcelReceive,
     ) {
         self.receives.start(now, cx, pending, request);
-    }
-
-    /// The files of a parcel of ours are hashed.
-    fn prepared(
-        &mut self,
-        now: Time,
-        cx: &mut Context,
-        transfers: &mut Transfers,
-        parcel: u64,
-        result: Result<Parcel, Failure>,
-    ) {
-        let (sends, _, mut hands) = self.split(now, cx, transfers);
-        sends.prepared(&mut hands, parcel, result);
-    }
-
-    /// Progress of hashing the files of a parcel of ours.
-    fn hashing(&self, now: Time, cx: &mut Context, parcel: u64, progress: event::OfferProgress) {
-        if let Some(id) = self.sends.id_of(parcel) {
-            cx.tell_for(now, id, false, progress);
-        }
-    }
-
-    /// The listing of a parcel has arrived.
-    fn listed(
-        &mut self,
-        now: Time,
-        cx: &mut Context,
-        transfers: &mut Transfers,
-        task: u64,
-        result: Result<Vec<Content>, Failure>,
-    ) {
-        let (_, receives, mut hands) = self.split(now, cx, transfers);
-        receives.listed(&mut hands, task, result);
-    }
-
-    /// What this machine has kept of a code.
-    fn ticket_found(
-        &mut self,
-        now: Time,
-        cx: &mut Context,
-        transfers: &mut Transfers,
-        task: u64,
-        ticket: Option<Box<Ticket>>,
-    ) {
-        let (_, receives, mut hands) = self.split(now, cx, transfers);
-        receives.ticket_found(&mut hands, task, ticket);
     }
 
     /// What the hub tells about parcels. Another event is given back.

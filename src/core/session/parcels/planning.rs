@@ -6,7 +6,7 @@ use crate::core::fetch::plan::unfit;
 use crate::core::fetch::{FetchPlan, PlannedFile, Source};
 use crate::core::session::PassesOn;
 use crate::protocol::code::Nameplate;
-use crate::protocol::parcel::{Parcel, ParcelKind};
+use crate::protocol::parcel::Parcel;
 use crate::protocol::{Content, Failure, OnConflict, PublicKey};
 
 /// Who has a parcel.
@@ -61,11 +61,7 @@ pub(super) fn plan(
     };
     // What is given to us alone is not for others, and its sender is known by its key.
     (plan.on_conflict, plan.share, plan.by_key) = (on_conflict, false, true);
-    plan.apart = match passes_on {
-        PassesOn::Nothing => false,
-        PassesOn::Streams => parcel.kind == ParcelKind::Stream,
-        PassesOn::All => true,
-    };
+    plan.apart = passes_on.takes(parcel.kind);
     Ok(plan)
 }
 

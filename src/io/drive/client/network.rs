@@ -29,9 +29,13 @@ impl OwnAddress {
         Self { looks, hub: None, from: None }
     }
 
-    /// Waits until it is time to look. Nothing is lost if this is dropped.
+    /// Waits until it is time to look: for ever if the hub is on this machine, which is always reached from the same
+    /// address. Nothing is lost if this is dropped.
     pub(super) async fn look(&mut self) {
-        self.looks.tick().await;
+        match self.hub {
+            Some((hub, _)) if !hub.ip().is_loopback() => drop(self.looks.tick().await),
+            Some(_) | None => std::future::pending().await,
+        }
     }
 
     /// The hub was reached at this address. Returns whether that was from another one of ours than before.
@@ -45,9 +49,7 @@ impl OwnAddress {
         let now = own_address(self.hub?.0)?;
         self.from.replace(now).filter(|before| *before != now)
     }
-}
 
-impl OwnAddress {
     /// Whether a connection to the hub that was made from this address is lost. Over QUIC it goes on from another one.
     pub(super) fn ends_with(&self, address: IpAddr) -> bool {
         self.hub.is_some_and(|(_, transport)| transport == TransportKind::Tcp) && is_gone(address)

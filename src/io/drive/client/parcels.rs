@@ -17,8 +17,7 @@ use crate::core::Rng;
 use crate::core::fetch::FetchPlan;
 use crate::core::session::{ParcelInput, ParcelOutput};
 use crate::io::content::store::ContentStore;
-use crate::io::fs::temporary::TemporaryDir;
-use crate::io::fs::unwritten_code;
+use crate::io::fs::temporary::{self, TemporaryDir};
 use crate::io::offers::{Gathered, Offers, ParcelFile};
 use crate::io::os::cancel::Cancel;
 use crate::io::state::sent_codes::{SentCodeFile, SentCodes};
@@ -242,17 +241,11 @@ fn listing_of(offers: &Offers, files: Vec<Content>, cancel: &Cancel) -> Result<(
     Ok((offers.gather_one(&path, LISTING, cancel)?, dir))
 }
 
-fn listed(
-    mut plan: Arc<FetchPlan>,
-    number: u64,
-    local: &LocalPeer,
-    control: &Control,
-) -> Result<Vec<Content>, Failure> {
+fn listed(plan: Arc<FetchPlan>, number: u64, local: &LocalPeer, control: &Control) -> Result<Vec<Content>, Failure> {
     if plan.size() > PARCEL_LISTING {
         return Err(unreadable());
     }
     let dir = TemporaryDir::create().map_err(|e| no_place(&e))?;
-    Arc::make_mut(&mut plan).share = false;
     let contents = ContentStore::default();
     let fetcher = Fetcher { token: token(number), seed: number, folder: dir.path(), local, store: &contents };
     let fetched = fetch(plan, &fetcher, &|_| (), control)?;
@@ -273,9 +266,7 @@ fn unreadable() -> Failure {
 }
 
 fn no_place(e: &io::Error) -> Failure {
-    let code = unwritten_code(e);
-    Failure::new(code, format!("The list of files cannot be kept in a temporary folder: {}.", cause::of_io(e)))
-        .hint("TMPDIR names another place for temporary files.")
+    temporary::unkept("The list of files cannot be kept in a temporary folder", e)
 }
 
 /// Says on standard error what of a parcel's folders is not in it.
